@@ -1,0 +1,55 @@
+//! The command line: one definition, from which help, completions and man pages are made.
+
+use crate::{Console, Result, commands};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Prepares what the runtime `morelet` maps: weights, indices and bundles.
+#[derive(Debug, Parser)]
+#[command(
+    name = "morelet-convert",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Print errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `morelet-convert` can do, one file each under `commands/`.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Turn a checkpoint into a .weights file
+    Model(commands::model::Args),
+    /// Print the completions of a shell
+    Completions(commands::completions::Args),
+    /// Print the man page, or write the page of every command into a directory
+    Man(commands::man::Args),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever the command met; [`Error::exit_code`](crate::Error::exit_code) says how the process should end.
+pub fn run(command: &Command, console: &Console) -> Result<()> {
+    match command {
+        Command::Model(args) => commands::model::run(args, console),
+        Command::Completions(args) => commands::completions::run(args, Cli::command()),
+        Command::Man(args) => commands::man::run(args, Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+}

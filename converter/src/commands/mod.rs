@@ -1,0 +1,5 @@
+//! One command a file: its arguments and what it does.
+
+pub mod completions;
+pub mod man;
+pub mod model;

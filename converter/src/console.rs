@@ -1,0 +1,113 @@
+//! What a command shows while it works, and how it hears that it should stop.
+//!
+//! Data goes to standard output and belongs to the commands; everything here goes to standard error.
+//! Progress bars exist on a terminal only, and nothing but errors is shown under `--quiet`.
+
+use crate::{Error, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Display;
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a command has to stop by itself after Ctrl-C before the process ends anyway. What is left
+/// behind then is a temporary file, never half a result.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A command's way to talk to whoever started it.
+#[derive(Clone, Debug)]
+pub struct Console {
+    quiet: bool,
+    bars: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl Console {
+    /// Says nothing and is never interrupted: for calls from a program and for tests.
+    pub fn quiet() -> Self {
+        Self {
+            quiet: true,
+            bars: false,
+            stop: Arc::default(),
+        }
+    }
+
+    /// The console of the process: writes to standard error, sends `tracing` there (`RUST_LOG` filters;
+    /// warnings by default), and turns Ctrl-C into a request to stop. Call once.
+    pub fn terminal(quiet: bool) -> Self {
+        let console = Self {
+            quiet,
+            bars: !quiet && stderr().is_terminal(),
+            stop: Arc::default(),
+        };
+        let level = if quiet { "error" } else { "warn" };
+        let filter =
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+        // Both fail only where somebody installed theirs before, which then stays.
+        let _ = tracing_subscriber::fmt()
+            .with_writer(stderr)
+            .with_ansi(stderr().is_terminal())
+            .with_env_filter(filter)
+            .try_init();
+        let stop = console.stop.clone();
+        let _ = ctrlc::set_handler(move || {
+            if stop.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            std::thread::spawn(|| {
+                std::thread::sleep(GRACE);
+                std::process::exit(130);
+            });
+        });
+        console
+    }
+
+    /// Whether the user asked to stop. Long loops ask often.
+    pub fn is_interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// An error of kind `Interrupted` once the user has asked to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.is_interrupted() {
+            Err(Error::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A line on standard error, except under `--quiet`.
+    pub fn say(&self, line: impl Display) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// A bar over `total` bytes, invisible unless standard error is a terminal.
+    pub fn byte_bar(&self, message: &'static str, total: u64) -> ProgressBar {
+        self.bar(
+            message,
+            total,
+            "{msg:16} {wide_bar} {bytes}/{total_bytes} {eta}",
+        )
+    }
+
+    /// A bar over `total` things, invisible unless standard error is a terminal.
+    pub fn count_bar(&self, message: &'static str, total: u64) -> ProgressBar {
+        self.bar(message, total, "{msg:16} {wide_bar} {pos}/{len} {eta}")
+    }
+
+    fn bar(&self, message: &'static str, total: u64, template: &str) -> ProgressBar {
+        let target = if self.bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::with_draw_target(Some(total), target)
+            .with_style(style)
+            .with_message(message)
+    }
+}

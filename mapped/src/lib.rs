@@ -24,7 +24,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use hash::{Hash, Hasher};
 pub use header::Kind;
 pub use table::Section;
-pub use writer::{SectionWriter, Writer};
+pub use writer::{SectionWriter, Suspended, Writer};
 
 #[cfg(test)]
 mod tests {

@@ -82,6 +82,31 @@ impl Writer {
         })
     }
 
+    /// Goes on with a section that was suspended.
+    pub fn resume(&mut self, section: &Suspended) -> Result<SectionWriter<'_>> {
+        let Suspended {
+            name,
+            revision,
+            bulk,
+            start,
+        } = section.clone();
+        if self.open.as_ref() != Some(&name) || start > self.position {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "the section is not the one that is open",
+            )
+            .at(&self.path)
+            .in_section(&name));
+        }
+        Ok(SectionWriter {
+            writer: self,
+            name,
+            revision,
+            bulk,
+            start,
+        })
+    }
+
     /// Writes table and header, syncs, and renames the file into place. Gives the file's root hash.
     pub fn finish(mut self) -> Result<Hash> {
         if let Some(name) = &self.open {
@@ -181,6 +206,24 @@ impl SectionWriter<'_> {
             .pad_to(self.writer.position.next_multiple_of(to))
     }
 
+    /// Lets go of the writer without ending the section, so that both can be kept in one struct;
+    /// [`Writer::resume`] goes on.
+    pub fn suspend(self) -> Suspended {
+        let SectionWriter {
+            name,
+            revision,
+            bulk,
+            start,
+            ..
+        } = self;
+        Suspended {
+            name,
+            revision,
+            bulk,
+            start,
+        }
+    }
+
     /// Ends the section.
     pub fn finish(self) -> Result<()> {
         self.writer.flush()?;
@@ -204,6 +247,16 @@ impl SectionWriter<'_> {
         writer.open = None;
         Ok(())
     }
+}
+
+/// A section that was begun and is neither finished nor being written: see [`SectionWriter::suspend`].
+#[derive(Clone, Debug)]
+#[must_use = "a section that is not finished spoils the file"]
+pub struct Suspended {
+    name: String,
+    revision: u32,
+    bulk: bool,
+    start: u64,
 }
 
 impl Write for SectionWriter<'_> {

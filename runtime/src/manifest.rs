@@ -1,0 +1,588 @@
+//! `bundle.json`: what a bundle holds, for people and tools.
+//!
+//! ```json
+//! {
+//!   "format_version": 1,
+//!   "producer": "morelet-convert 0.1.0",
+//!   "task": "ner",
+//!   "labels": ["O", "B-PER", "I-PER"],
+//!   "experts": [
+//!     {"name": "text", "model": "expert-text.weights", "context": "text"},
+//!     {"name": "image", "model": "expert-image.weights", "context": "image"}
+//!   ],
+//!   "fusion": {"kind": "gate", "weights": "gate.weights"},
+//!   "decode": "marginals",
+//!   "seed": 0,
+//!   "clip": "clip.weights",
+//!   "text_index": "text.index",
+//!   "image_index": "image.index",
+//!   "parts": [
+//!     {"file": "expert-text.weights", "kind": "ner", "length": 2239148032,
+//!      "root": "5d0c…", "licence": "MIT"}
+//!   ]
+//! }
+//! ```
+//!
+//! Every file that something names is in `parts`, and every file of the directory too: what is not listed makes
+//! [`Bundle::verify`](crate::Bundle::verify) fail. Keys that this version does not know are kept when a manifest
+//! is read and written again.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+/// The version of `bundle.json` that this library writes, and the newest that it reads.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// The name of the manifest in a bundle.
+pub const MANIFEST_FILE: &str = "bundle.json";
+
+/// The longest manifest that is read, in bytes. Ours have a few kilobytes.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+
+/// What a bundle answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Named entities.
+    Ner,
+    /// The relation between two given entities.
+    Re,
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ner => "ner",
+            Self::Re => "re",
+        })
+    }
+}
+
+/// Where an expert's context comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContextKind {
+    /// Paragraphs retrieved by the sentence.
+    Text,
+    /// Titles and introductions retrieved by the picture.
+    Image,
+    /// Nothing: the paper's baseline.
+    None,
+    /// What the caller brings: captions, OCR, tags.
+    Given,
+    /// Paragraphs drawn at random (Table 5 of the paper).
+    RandomText,
+    /// Titles and introductions drawn at random.
+    RandomImage,
+}
+
+impl ContextKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Text,
+        Self::Image,
+        Self::None,
+        Self::Given,
+        Self::RandomText,
+        Self::RandomImage,
+    ];
+
+    /// The kind as `bundle.json` and `--expert` spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::None => "none",
+            Self::Given => "given",
+            Self::RandomText => "random-text",
+            Self::RandomImage => "random-image",
+        }
+    }
+}
+
+impl fmt::Display for ContextKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for ContextKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| {
+                let all = Self::ALL.map(Self::as_str).join(", ");
+                format!("unknown context `{text}`: expected one of {all}")
+            })
+    }
+}
+
+/// One expert of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpertEntry {
+    /// The name under which results speak of it.
+    pub name: String,
+    /// Its `.weights` file.
+    pub model: String,
+    /// Where its context comes from.
+    pub context: ContextKind,
+    /// Keys that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// How the answers of the experts become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FusionKind {
+    /// Two experts, weighed by the gate.
+    Gate,
+    /// Two experts, weighed equally.
+    Average,
+    /// One expert.
+    Single,
+}
+
+/// How the answers of the experts become one, and by what weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fusion {
+    /// The rule.
+    pub kind: FusionKind,
+    /// The `.weights` file of the gate, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// Keys that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// How labels are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decode {
+    /// The likeliest label of each word.
+    #[default]
+    Marginals,
+    /// The likeliest sequence; for one NER expert with a CRF.
+    Viterbi,
+}
+
+/// What a part file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartKind {
+    /// An expert for entities.
+    Ner,
+    /// An expert for relations.
+    Re,
+    /// CLIP.
+    Clip,
+    /// A gate.
+    Gate,
+    /// XLM-R with no head.
+    Encoder,
+    /// A text index.
+    TextIndex,
+    /// An image index.
+    ImageIndex,
+}
+
+impl PartKind {
+    /// The kind as `bundle.json` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ner => "ner",
+            Self::Re => "re",
+            Self::Clip => "clip",
+            Self::Gate => "gate",
+            Self::Encoder => "encoder",
+            Self::TextIndex => "text-index",
+            Self::ImageIndex => "image-index",
+        }
+    }
+}
+
+impl fmt::Display for PartKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One file of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its path, relative to the bundle; it never leaves the directory.
+    pub file: String,
+    /// What it is.
+    pub kind: PartKind,
+    /// Its length, in bytes.
+    pub length: u64,
+    /// BLAKE3 over its header and section table, which holds the hash of each section: 64 hexadecimal digits.
+    pub root: String,
+    /// SPDX expression, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Whom to thank, where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<String>,
+    /// The hyper-parameters of weights, repeated for the reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Value>,
+    /// Keys that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// The manifest of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the manifest: [`MANIFEST_FORMAT`].
+    pub format_version: u32,
+    /// The program that wrote the bundle, with its version.
+    pub producer: String,
+    /// What the bundle answers.
+    pub task: Task,
+    /// The labels of the experts, repeated for the reader.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// One or two experts.
+    pub experts: Vec<ExpertEntry>,
+    /// How their answers become one.
+    pub fusion: Fusion,
+    /// How labels are chosen.
+    #[serde(default)]
+    pub decode: Decode,
+    /// Seeds the contexts `random-text` and `random-image`, together with a query's id.
+    #[serde(default)]
+    pub seed: u64,
+    /// The `.weights` file of CLIP, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
+    /// The text index, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_index: Option<String>,
+    /// The image index, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_index: Option<String>,
+    /// Every file of the bundle but this one.
+    pub parts: Vec<Part>,
+    /// Keys that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest of the bundle in `directory`.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be read; `Bundle` where it is no manifest, is of a later format, or contradicts itself.
+    pub fn read(directory: impl AsRef<Path>) -> Result<Self> {
+        let directory = directory.as_ref();
+        let path = directory.join(MANIFEST_FILE);
+        let metadata = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && directory.is_dir() => {
+                return Err(Error::bundle(format!(
+                    "is no bundle: it has no {MANIFEST_FILE}; `morelet-convert bundle` makes one"
+                ))
+                .at(directory));
+            }
+            Err(_) if directory.is_file() => {
+                return Err(
+                    Error::bundle("is a file; a bundle is a directory, NAME.morelet/")
+                        .at(directory),
+                );
+            }
+            Err(error) => return Err(Error::io(&path, error)),
+        };
+        if !metadata.is_file() || metadata.len() > MANIFEST_LIMIT {
+            return Err(Error::bundle(format!(
+                "expected a file of at most {MANIFEST_LIMIT} bytes, got {}",
+                if metadata.is_file() {
+                    format!("{} bytes", metadata.len())
+                } else {
+                    "something else".into()
+                }
+            ))
+            .at(&path));
+        }
+        let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
+        Self::parse(&bytes).map_err(|error| error.at(&path))
+    }
+
+    /// Reads and checks the text of a manifest.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        // The version first: a later format may differ in anything else.
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        if let Ok(Version {
+            format_version: format,
+        }) = serde_json::from_slice(bytes)
+            && format != MANIFEST_FORMAT
+        {
+            return Err(Error::bundle(format!(
+                "`format_version` is {format}; expected {MANIFEST_FORMAT}: {}",
+                if format > MANIFEST_FORMAT {
+                    "a later version of morelet wrote this bundle; update morelet"
+                } else {
+                    "no version of morelet ever wrote that"
+                }
+            )));
+        }
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::bundle(format!("not a manifest: {error}")))?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Checks what can be checked without the parts.
+    ///
+    /// # Errors
+    /// `Bundle`, with the first contradiction.
+    pub fn check(&self) -> Result<()> {
+        let mut files = HashSet::new();
+        for part in &self.parts {
+            part.path()?;
+            if part.file == MANIFEST_FILE || !files.insert(part.file.as_str()) {
+                return Err(Error::bundle(format!("`parts` lists {} twice", part.file)));
+            }
+        }
+        self.check_experts()?;
+        for (role, file, kinds) in self.roles() {
+            let Some(part) = self.part(file) else {
+                return Err(Error::bundle(format!(
+                    "{role} is {file}, which `parts` does not list"
+                )));
+            };
+            if !kinds.contains(&part.kind) {
+                let expected = kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>();
+                return Err(Error::bundle(format!(
+                    "{role} is {file}, of kind `{}`; expected `{}`",
+                    part.kind,
+                    expected.join("` or `")
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_experts(&self) -> Result<()> {
+        let names: Vec<&str> = self
+            .experts
+            .iter()
+            .map(|expert| expert.name.as_str())
+            .collect();
+        if names.iter().any(|name| name.is_empty()) || (names.len() == 2 && names[0] == names[1]) {
+            return Err(Error::bundle("each expert needs a name of its own"));
+        }
+        let experts = match names.len() {
+            n @ (1 | 2) => n,
+            n => {
+                return Err(Error::bundle(format!(
+                    "`experts` has {n} entries; expected 1 or 2"
+                )));
+            }
+        };
+        match (self.fusion.kind, experts, &self.fusion.weights) {
+            (FusionKind::Single, 1, None) | (FusionKind::Average, 2, None) => {}
+            (FusionKind::Gate, 2, Some(_)) if self.clip.is_some() => {}
+            (FusionKind::Gate, 2, Some(_)) => {
+                return Err(Error::bundle(
+                    "`fusion` is `gate`, which reads the features of CLIP, but the bundle has no `clip`",
+                ));
+            }
+            (FusionKind::Gate, _, None) => {
+                return Err(Error::bundle("`fusion` is `gate` without its `weights`"));
+            }
+            (FusionKind::Single | FusionKind::Average, _, Some(_)) => {
+                return Err(Error::bundle(
+                    "`fusion` has `weights`, which only `gate` reads",
+                ));
+            }
+            (kind, n, _) => {
+                let (kind, needs) = match kind {
+                    FusionKind::Single => ("single", "one expert"),
+                    FusionKind::Average => ("average", "two experts"),
+                    FusionKind::Gate => ("gate", "two experts"),
+                };
+                return Err(Error::bundle(format!(
+                    "`fusion` is `{kind}`, which takes {needs}; got {n}"
+                )));
+            }
+        }
+        if self.decode == Decode::Viterbi && (experts != 1 || self.task != Task::Ner) {
+            return Err(Error::bundle(
+                "`decode` is `viterbi`, which takes one NER expert; use `marginals`",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Each file that the manifest gives a part to play, with what it must be.
+    fn roles(&self) -> Vec<(String, &str, &'static [PartKind])> {
+        let expert: &[PartKind] = match self.task {
+            Task::Ner => &[PartKind::Ner],
+            Task::Re => &[PartKind::Re],
+        };
+        let mut roles: Vec<(String, &str, &'static [PartKind])> = Vec::new();
+        for entry in &self.experts {
+            roles.push((format!("the expert `{}`", entry.name), &entry.model, expert));
+        }
+        let others: [(&str, &Option<String>, &'static [PartKind]); 4] = [
+            ("the gate", &self.fusion.weights, &[PartKind::Gate]),
+            ("`clip`", &self.clip, &[PartKind::Clip]),
+            ("`text_index`", &self.text_index, &[PartKind::TextIndex]),
+            ("`image_index`", &self.image_index, &[PartKind::ImageIndex]),
+        ];
+        for (role, file, kinds) in others {
+            if let Some(file) = file {
+                roles.push((role.to_owned(), file, kinds));
+            }
+        }
+        roles
+    }
+
+    /// The entry of a file in `parts`.
+    pub fn part(&self, file: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.file == file)
+    }
+
+    /// The manifest as the text of a `bundle.json`.
+    pub fn to_json(&self) -> String {
+        // A struct of strings, numbers and JSON values has no way to fail.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+impl Part {
+    /// The part's path below the bundle.
+    ///
+    /// # Errors
+    /// `Bundle` where the path is absolute, empty, or leaves the directory.
+    pub fn path(&self) -> Result<PathBuf> {
+        let path = Path::new(&self.file);
+        let stays = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        // Paths are written with `/` on every system; a backslash leaves the directory on one of them.
+        if self.file.is_empty() || !stays || self.file.contains(['\\', '\0', ':']) {
+            return Err(Error::bundle(format!(
+                "`parts` names the file {:?}; expected a path that stays inside the bundle",
+                self.file
+            )));
+        }
+        Ok(path.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn moe() -> Value {
+        let part = |file: &str, kind: &str| json!({"file": file, "kind": kind, "length": 8192, "root": "00"});
+        json!({
+            "format_version": 1, "producer": "test", "task": "ner", "labels": ["O", "B-PER"],
+            "experts": [
+                {"name": "text", "model": "t.weights", "context": "text", "colour": "blue"},
+                {"name": "image", "model": "i.weights", "context": "random-image"},
+            ],
+            "fusion": {"kind": "gate", "weights": "gate.weights"},
+            "clip": "clip.weights",
+            "parts": [part("t.weights", "ner"), part("i.weights", "ner"), part("gate.weights", "gate"), part("clip.weights", "clip")],
+            "written_on": "a Sunday",
+        })
+    }
+
+    fn parse(value: &Value) -> Result<Manifest> {
+        Manifest::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn keeps_the_keys_that_it_does_not_know() {
+        let manifest = parse(&moe()).unwrap();
+        assert_eq!(manifest.experts[1].context, ContextKind::RandomImage);
+        assert_eq!((manifest.seed, manifest.decode), (0, Decode::Marginals));
+        let again: Value = serde_json::from_str(&manifest.to_json()).unwrap();
+        assert_eq!(again["written_on"], "a Sunday");
+        assert_eq!(again["experts"][0]["colour"], "blue");
+        assert_eq!(
+            again["fusion"],
+            json!({"kind": "gate", "weights": "gate.weights"})
+        );
+    }
+
+    #[test]
+    fn refuses_manifests_that_contradict_themselves() {
+        let cases: &[(&str, Value, &str)] = &[
+            ("/format_version", json!(2), "update morelet"),
+            ("/experts", json!([]), "expected 1 or 2"),
+            ("/experts/1/name", json!("text"), "a name of its own"),
+            ("/experts/0/model", json!("x.weights"), "does not list"),
+            (
+                "/experts/0/model",
+                json!("clip.weights"),
+                "of kind `clip`; expected `ner`",
+            ),
+            ("/experts/0/context", json!("texts"), "not a manifest"),
+            ("/task", json!("re"), "expected `re`"),
+            (
+                "/fusion",
+                json!({"kind": "single"}),
+                "takes one expert; got 2",
+            ),
+            ("/fusion", json!({"kind": "gate"}), "without its `weights`"),
+            (
+                "/fusion",
+                json!({"kind": "average", "weights": "gate.weights"}),
+                "only `gate`",
+            ),
+            ("/clip", json!(null), "no `clip`"),
+            ("/parts/0/file", json!("../t.weights"), "stays inside"),
+            ("/parts/0/file", json!("/t.weights"), "stays inside"),
+            ("/parts/0/file", json!("a/../../t.weights"), "stays inside"),
+            ("/parts/0/file", json!("..\\t.weights"), "stays inside"),
+            ("/parts/0/file", json!(""), "stays inside"),
+            ("/parts/0/file", json!("i.weights"), "twice"),
+            ("/parts/0/length", json!(-1), "not a manifest"),
+        ];
+        for (pointer, value, message) in cases {
+            let mut manifest = moe();
+            *manifest.pointer_mut(pointer).unwrap() = value.clone();
+            let error = parse(&manifest).unwrap_err().to_string();
+            assert!(error.contains(message), "{pointer} = {value}: {error}");
+        }
+        let mut manifest = moe();
+        manifest["decode"] = json!("viterbi");
+        assert!(
+            parse(&manifest)
+                .unwrap_err()
+                .to_string()
+                .contains("one NER expert")
+        );
+        assert!(Manifest::parse(b"<!DOCTYPE html>").is_err());
+    }
+
+    #[test]
+    fn says_when_a_directory_is_no_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Manifest::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("has no bundle.json"), "{error}");
+        assert!(Manifest::read(folder.path().join("missing")).is_err());
+    }
+}

@@ -83,6 +83,20 @@ impl Error {
         self
     }
 
+    /// The same error, told as one of the line that a query was read from.
+    pub(crate) fn of_query(mut self, query: &crate::Query) -> Self {
+        let Some(origin) = &query.origin else {
+            return self;
+        };
+        if let Some(path) = self.path.replace(origin.path.to_path_buf())
+            && path != *origin.path
+        {
+            self.message = format!("{}: {}", path.display(), self.message);
+        }
+        self.line = Some(origin.line);
+        self
+    }
+
     /// An error of something below, whose text already says everything.
     pub(crate) fn from_below(
         kind: ErrorKind,

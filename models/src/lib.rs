@@ -3,9 +3,11 @@
 
 mod cancel;
 mod clip;
+pub mod device;
 mod error;
 mod fuse;
 mod gate;
+mod layers;
 mod picture;
 pub mod weights;
 

@@ -3,13 +3,22 @@
 
 mod cancel;
 mod clip;
+mod crf;
 pub mod device;
 mod error;
+mod expert;
 mod fuse;
 mod gate;
+mod input;
 mod layers;
 mod picture;
+mod tokenizer;
 pub mod weights;
+pub mod xlmr;
 
 pub use cancel::Cancel;
+pub use crf::Crf;
 pub use error::{Error, ErrorKind, Result};
+pub use expert::{Expert, NerOutput, ReOutput, Timings};
+pub use input::Input;
+pub use tokenizer::Tokenizer;

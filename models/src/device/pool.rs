@@ -81,6 +81,8 @@ impl Drop for Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -97,19 +99,42 @@ mod tests {
         assert!(Pool::new(Some(0)).is_err());
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn threads_are_gone_after_drop() {
-        let ids = || -> Vec<String> {
-            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-            tasks
-                .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
-                .filter(|name| name.starts_with("gone-"))
-                .collect()
-        };
+    fn threads_have_ended_when_the_pool_is_dropped() {
+        use std::cell::RefCell;
+        use std::time::Duration;
+
+        /// Takes its time when its thread ends, then lets go of the count.
+        struct Slow(#[allow(dead_code)] Arc<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        thread_local!(static KEPT: RefCell<Option<Slow>> = const { RefCell::new(None) });
+
+        let alive = Arc::new(());
         let pool = Pool::new(Some(2)).unwrap();
-        pool.run(|| rayon::broadcast(|_| ()));
+        pool.run(|| {
+            rayon::broadcast(|_| KEPT.with(|kept| *kept.borrow_mut() = Some(Slow(alive.clone()))))
+        });
+        assert_eq!(Arc::strong_count(&alive), 3);
         drop(pool);
-        assert!(ids().is_empty());
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn work_in_the_pool_may_drop_it() {
+        let pool = Arc::new(Pool::new(Some(1)).unwrap());
+        let inside = pool.clone();
+        let (send, receive) = std::sync::mpsc::channel();
+        pool.run(move || {
+            rayon::spawn(move || {
+                receive.recv().unwrap();
+                drop(inside);
+            })
+        });
+        drop(pool);
+        send.send(()).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use morelet_mapped::{Bytes, Container, Kind, OpenOptions};
+use morelet_mapped::{Bytes, Container, Hash, Kind, OpenOptions};
 
 use super::check::{listed, table_problems};
 use super::meta::Meta;
@@ -106,6 +106,17 @@ impl Weights {
     /// The bytes of `tokenizer.json`, where the model has one.
     pub fn tokenizer(&self) -> Option<Bytes> {
         self.0.tokenizer.clone()
+    }
+
+    /// The hash of the tokenizer's bytes: where two models have the same, one tokenizer serves both.
+    pub fn tokenizer_hash(&self) -> Option<Hash> {
+        let sections = self.0.container.sections();
+        Some(
+            sections
+                .iter()
+                .find(|section| section.name == "tokenizer")?
+                .hash,
+        )
     }
 
     /// Every tensor of the file, in the order of their places.

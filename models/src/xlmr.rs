@@ -1,0 +1,156 @@
+//! The XLM-R encoder (Conneau et al. 2020), which is RoBERTa: a post-norm transformer.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::cancel::Cancel;
+use crate::device::Compute;
+use crate::error::{Error, Result};
+use crate::layers::{FeedForward, LayerNorm, SelfAttention};
+use crate::weights::{Weights, XlmrConfig};
+
+/// An XLM-R encoder on a device.
+///
+/// The tables of embeddings are not: the rows of one input are gathered from the map, summed on the
+/// host and uploaded, 2 MB for 512 ids of XLM-R-large where the table has 1 GB.
+#[derive(Debug)]
+pub struct Encoder {
+    weights: Weights,
+    config: XlmrConfig,
+    compute: Compute,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    attention: SelfAttention,
+    attention_norm: LayerNorm,
+    ffn: FeedForward,
+    ffn_norm: LayerNorm,
+}
+
+/// The hidden states of the last layer, `[n, d]`, on the device.
+#[derive(Clone, Debug)]
+pub struct Hidden(Tensor<2>);
+
+impl Encoder {
+    /// Uploads the weights of all layers.
+    ///
+    /// # Errors
+    /// Of kind `Model` where the file holds no XLM-R; of kind `File` where the weights are damaged; of
+    /// kind `Device` where they do not fit.
+    pub fn load(weights: &Weights, compute: &Compute) -> Result<Self> {
+        let Some(config) = weights.meta().xlmr().cloned() else {
+            let message = format!(
+                "expected an XLM-R, got a model of kind {}",
+                weights.meta().kind
+            );
+            return Err(Error::model(weights.container().path(), message));
+        };
+        compute.run(|| {
+            let eps = config.layer_norm_eps;
+            let norm = LayerNorm::load(weights, "embeddings.norm", eps, compute)?;
+            let layers = (0..config.num_hidden_layers)
+                .map(|n| Layer::load(weights, &format!("layers.{n}"), &config, compute))
+                .collect::<Result<_>>()?;
+            Ok(Self {
+                weights: weights.clone(),
+                config: config.clone(),
+                compute: compute.clone(),
+                norm,
+                layers,
+            })
+        })
+    }
+
+    /// The encoder's hyper-parameters.
+    pub fn config(&self) -> &XlmrConfig {
+        &self.config
+    }
+
+    /// Encodes one input of 1 to L ids. `cancel` is looked at before each layer.
+    ///
+    /// # Errors
+    /// Of kind `Input` where there are too many ids or one is not in the vocabulary, `Cancelled`, and
+    /// `Device` where the device fails.
+    pub fn forward(&self, ids: &[u32], cancel: &Cancel) -> Result<Hidden> {
+        let (n, d) = (ids.len(), self.config.hidden_size as usize);
+        if n == 0 || n > self.config.max_length as usize {
+            let most = self.config.max_length;
+            return Err(Error::input(format!("expected 1 to {most} ids, got {n}")));
+        }
+        cancel.check()?;
+        let embeddings = self.embed(ids)?;
+        self.compute.run(|| {
+            let data = TensorData::new(embeddings, [1, n, d]);
+            let mut x = self
+                .norm
+                .forward(Tensor::<3>::from_data(data, self.compute.device()));
+            for layer in &self.layers {
+                cancel.check()?;
+                x = layer.forward(x);
+            }
+            Ok(Hidden(x.reshape([n, d])))
+        })
+    }
+
+    /// Word + token type + position, `[n, d]`, before their layer norm. Token types are all 0; positions
+    /// start behind the padding id.
+    fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let first = self.config.pad_token_id + 1;
+        let positions: Vec<u32> = (0..ids.len() as u32).map(|at| first + at).collect();
+        let mut sum = self.weights.rows("embeddings.word", ids)?;
+        let position = self.weights.rows("embeddings.position", &positions)?;
+        let token_type = self.weights.rows("embeddings.token_type", &[0])?;
+        let d = token_type.len().max(1);
+        for (row, position) in sum.chunks_exact_mut(d).zip(position.chunks_exact(d)) {
+            for ((x, p), t) in row.iter_mut().zip(position).zip(&token_type) {
+                *x = (*x + t) + p;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Layer {
+    fn load(weights: &Weights, name: &str, config: &XlmrConfig, compute: &Compute) -> Result<Self> {
+        let eps = config.layer_norm_eps;
+        let attention = format!("{name}.attention");
+        let heads = config.num_attention_heads;
+        Ok(Self {
+            attention: SelfAttention::load(weights, &attention, heads, false, compute)?,
+            attention_norm: LayerNorm::load(weights, &format!("{attention}.norm"), eps, compute)?,
+            ffn: FeedForward::load(weights, &format!("{name}.ffn"), config.hidden_act, compute)?,
+            ffn_norm: LayerNorm::load(weights, &format!("{name}.ffn.norm"), eps, compute)?,
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = self
+            .attention_norm
+            .forward(x.clone() + self.attention.forward(x));
+        self.ffn_norm.forward(x.clone() + self.ffn.forward(x))
+    }
+}
+
+impl Hidden {
+    /// The states as one tensor `[n, d]`.
+    pub fn tensor(&self) -> &Tensor<2> {
+        &self.0
+    }
+
+    /// Reads the states back, row-major `[n, d]`.
+    ///
+    /// # Errors
+    /// Of kind `Device`.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        read(self.0.clone())
+    }
+}
+
+/// Reads a tensor back to the host, row-major.
+pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    tensor
+        .try_into_vec_as::<f32>()
+        .map_err(|error| Error::device(format!("the device failed: {error}")))
+}

@@ -26,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn a checkpoint into a .weights file
     Model(commands::model::Args),
+    /// Turn a MediaWiki dump into corpus.jsonl and images.jsonl
+    Corpus(commands::corpus::Args),
     /// Print the completions of a shell
     Completions(commands::completions::Args),
     /// Print the man page, or write the page of every command into a directory
@@ -39,6 +41,7 @@ pub enum Command {
 pub fn run(command: &Command, console: &Console) -> Result<()> {
     match command {
         Command::Model(args) => commands::model::run(args, console),
+        Command::Corpus(args) => commands::corpus::run(args, console),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::Man(args) => commands::man::run(args, Cli::command()),
     }

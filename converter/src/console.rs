@@ -98,6 +98,11 @@ impl Console {
         self.bar(message, total, "{msg:16} {wide_bar} {pos}/{len} {eta}")
     }
 
+    /// A count of things whose total nobody knows, invisible unless standard error is a terminal.
+    pub fn counter(&self, message: &'static str) -> ProgressBar {
+        self.bar(message, 0, "{msg:16} {human_pos} {elapsed}")
+    }
+
     fn bar(&self, message: &'static str, total: u64, template: &str) -> ProgressBar {
         let target = if self.bars {
             ProgressDrawTarget::stderr()

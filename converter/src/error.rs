@@ -127,6 +127,39 @@ impl Error {
     }
 }
 
+/// Errors of the rooms below name file, section and line themselves.
+macro_rules! from_below {
+    ($error:ty, $kind:expr) => {
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                let kind: fn(&$error) -> ErrorKind = $kind;
+                Self::new(kind(&error), error.to_string()).caused_by(error)
+            }
+        }
+    };
+}
+
+from_below!(morelet_mapped::Error, |error| match error.kind() {
+    morelet_mapped::ErrorKind::Io => ErrorKind::Io,
+    _ => ErrorKind::Input,
+});
+from_below!(morelet_indices::Error, |error| match error.kind() {
+    morelet_indices::ErrorKind::Io
+    | morelet_indices::ErrorKind::File(morelet_mapped::ErrorKind::Io) => ErrorKind::Io,
+    _ => ErrorKind::Input,
+});
+from_below!(morelet_models::Error, |error| match error.kind() {
+    morelet_models::ErrorKind::Device => ErrorKind::Device,
+    morelet_models::ErrorKind::Cancelled => ErrorKind::Interrupted,
+    _ => ErrorKind::Input,
+});
+from_below!(morelet::Error, |error| match error.kind() {
+    morelet::ErrorKind::Io => ErrorKind::Io,
+    morelet::ErrorKind::Device => ErrorKind::Device,
+    morelet::ErrorKind::Cancelled => ErrorKind::Interrupted,
+    _ => ErrorKind::Input,
+});
+
 /// Errors of standard output, which has no path.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {

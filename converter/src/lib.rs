@@ -34,6 +34,8 @@ mod cli;
 pub mod commands;
 mod console;
 mod error;
+mod output;
+pub mod wikitext;
 
 pub use cli::{Cli, Command, run};
 pub use console::Console;

@@ -42,7 +42,10 @@ pub fn protect(c: char) -> char {
 /// The text character that a protected one stands for; others stand for themselves.
 pub fn unprotect(c: char) -> char {
     let code = u32::from(c).wrapping_sub(PROTECTED);
-    u8::try_from(code).ok().filter(u8::is_ascii).map_or(c, char::from)
+    u8::try_from(code)
+        .ok()
+        .filter(u8::is_ascii)
+        .map_or(c, char::from)
 }
 
 /// Appends text that is not to be read as markup.

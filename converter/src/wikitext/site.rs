@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Names of the namespaces of files that MediaWiki accepts or that large Wikipedias use, so that pages
 /// are read rightly even where the dump's `siteinfo` is missing. Lower case.
-const FILE_NAMES: &str = "file image media datei bild fichier archivo imagen ficheiro imagem immagine bestand afbeelding \
+const FILE_NAMES: &str = "file image datei bild fichier archivo imagen ficheiro imagem immagine bestand afbeelding \
     lêer beeld plik grafika файл изображение зображення ファイル 画像 文件 图像 檔案 圖像 파일 그림 ملف صورة پرونده dosya resim fil \
     tiedosto kuva soubor obrázok obrázek fájl kép berkas gambar";
 
@@ -13,7 +13,7 @@ const CATEGORY_NAMES: &str = "category kategorie catégorie categoría categoria
     カテゴリ 分类 分類 분류 تصنيف رده kategori luokka kategória";
 
 /// Namespaces besides files and categories, as every MediaWiki knows them, and the shortcuts of Wikipedia.
-const OTHER_NAMES: &str = "special talk user user_talk wikipedia wikipedia_talk project project_talk file_talk image_talk mediawiki \
+const OTHER_NAMES: &str = "media special talk user user_talk wikipedia wikipedia_talk project project_talk file_talk image_talk mediawiki \
     mediawiki_talk template template_talk help help_talk category_talk portal portal_talk draft draft_talk module module_talk \
     book book_talk timedtext wp wt";
 
@@ -76,10 +76,13 @@ impl Default for Site {
             (CATEGORY_NAMES, Prefix::Category),
             (FILE_NAMES, Prefix::File),
         ];
-        let words = names
-            .into_iter()
-            .flat_map(|(list, prefix)| list.split_whitespace().map(move |name| (name.to_owned(), prefix)));
-        Self { prefixes: words.collect() }
+        let words = names.into_iter().flat_map(|(list, prefix)| {
+            list.split_whitespace()
+                .map(move |name| (name.to_owned(), prefix))
+        });
+        Self {
+            prefixes: words.collect(),
+        }
     }
 }
 
@@ -88,7 +91,7 @@ impl Site {
     pub fn namespace(&mut self, key: i32, name: &str) {
         let prefix = match key {
             0 => return,
-            -2 | 6 => Prefix::File,
+            6 => Prefix::File,
             14 => Prefix::Category,
             _ => Prefix::Other,
         };
@@ -111,7 +114,10 @@ impl Site {
 
     /// Whether a page of this title lies in the main namespace.
     pub fn is_article(&self, title: &str) -> bool {
-        matches!(self.prefix(title).0, Prefix::Article | Prefix::Language | Prefix::Interwiki)
+        matches!(
+            self.prefix(title).0,
+            Prefix::Article | Prefix::Language | Prefix::Interwiki
+        )
     }
 
     /// Reads what stands between `[[` and `|` or `]]`.
@@ -122,7 +128,11 @@ impl Site {
         match prefix {
             Prefix::Article => {
                 let title = rest.split('#').next().unwrap_or_default().trim();
-                if title.is_empty() { Target::Elsewhere } else { Target::Article(title) }
+                if title.is_empty() {
+                    Target::Elsewhere
+                } else {
+                    Target::Article(title)
+                }
             }
             Prefix::File if shown.is_none() => Target::File(rest),
             Prefix::Category | Prefix::Language if shown.is_none() => Target::Hidden,
@@ -138,6 +148,15 @@ impl Site {
             _ => None,
         }
     }
+}
+
+/// A name with its blanks as single underscores.
+pub fn underscored(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(|c: char| c.is_whitespace() || c == '_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join("_")
 }
 
 /// A namespace's name as it is looked up: any case, blanks as underscores.

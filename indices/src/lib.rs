@@ -5,7 +5,9 @@
 mod error;
 mod hit;
 mod store;
+mod text;
 mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
+pub use text::Analyzer;

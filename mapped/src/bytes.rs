@@ -48,8 +48,8 @@ impl Bytes {
     }
 
     /// The length of the file that this is a view on, in bytes.
-    pub(crate) fn file_len(&self) -> u64 {
-        self.file.map.len() as u64
+    pub(crate) fn file_len(&self) -> usize {
+        self.file.map.len()
     }
 
     /// A part of this view; the range counts from the view's start.
@@ -58,8 +58,8 @@ impl Bytes {
         if range.start > range.end || range.end > len {
             return Err(self
                 .corrupt(range.start.min(len), "a range points outside its section")
-                .expected(format_args!("a range inside 0..{len}"))
-                .got(format_args!("{}..{}", range.start, range.end)));
+                .expecting(format_args!("a range inside 0..{len}"))
+                .finding(format_args!("{}..{}", range.start, range.end)));
         }
         // Neither is longer than the view, whose length is a usize.
         let (start, end) = (
@@ -80,14 +80,17 @@ impl Bytes {
         if !bytes.len().is_multiple_of(size) {
             return Err(self
                 .corrupt(0, "the length is not that of whole numbers")
-                .expected(format_args!("a multiple of {size} bytes"))
-                .got(bytes.len()));
+                .expecting(format_args!("a multiple of {size} bytes"))
+                .finding(bytes.len()));
         }
         if !bytes.as_ptr().cast::<T>().is_aligned() {
             return Err(self
                 .corrupt(0, "numbers are not aligned")
-                .expected(format_args!("a multiple of {}", align_of::<T>()))
-                .got(self.start));
+                .expecting(format_args!(
+                    "a start that is a multiple of {}",
+                    align_of::<T>()
+                ))
+                .finding(self.start));
         }
         Ok(Slice {
             bytes: self.clone(),
@@ -166,5 +169,11 @@ impl<T: Plain> Deref for Slice<T> {
 impl<T: Plain> AsRef<[T]> for Slice<T> {
     fn as_ref(&self) -> &[T] {
         self
+    }
+}
+
+impl<T: Plain> std::fmt::Debug for Slice<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Slice({} numbers of {:?})", self.len(), self.bytes)
     }
 }

@@ -1,29 +1,19 @@
 //! A file that is open for reading: mapped or copied, and checked before anything is handed out.
 
-use std::fs::{File, Metadata};
 use std::io::Read;
+use std::iter;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::{Mmap, MmapMut, MmapOptions};
+use memmap2::Mmap;
 
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::{Hash, Hasher};
 use crate::header::{self, COPY_AGAIN, FIRST_SECTION, HEADER_BYTES, Kind};
-use crate::table::{self, Section};
-
-/// How the file's bytes come into memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Load {
-    /// Mapped: opening costs nothing, pages come from the file when they are used, and processes share them.
-    /// A file that is cut short while it is mapped ends the process on Unix.
-    #[default]
-    Map,
-    /// Read into memory: costs the file's size in time and memory, and nothing that happens to the file later matters.
-    Copy,
-}
+use crate::load::{self, Load};
+use crate::table::{self, ALIGNMENT, Section};
 
 /// Which hashes are checked when a file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,6 +33,9 @@ pub struct OpenOptions {
     /// Which hashes are checked first.
     pub verify: Verify,
 }
+
+/// How many bytes are hashed between two reports of progress.
+const PROGRESS_BYTES: usize = 4 << 20;
 
 /// An open part file. Clones share one map.
 #[derive(Clone)]
@@ -71,11 +64,7 @@ impl Container {
     }
 
     fn open_checked(path: &Path, kind: Option<Kind>, options: OpenOptions) -> Result<Container> {
-        let mut file = open_regular(path)?;
-        let actual_len = file
-            .metadata()
-            .map_err(|error| Error::io("cannot be examined", path, error))?
-            .len();
+        let (mut file, actual_len) = load::open_regular(path)?;
         let mut head = Vec::new();
         file.by_ref()
             .take(FIRST_SECTION)
@@ -87,13 +76,14 @@ impl Container {
                 Error::new(ErrorKind::WrongKind, "a Morelet file of another kind")
                     .at(path)
                     .at_offset(16)
-                    .expected(kind)
-                    .got(header.kind),
+                    .expecting(kind)
+                    .finding(header.kind)
+                    .mend("Check that two files were not exchanged"),
             );
         }
         let sections = table::decode(path, table, header.file_len)?;
         let table_end = (HEADER_BYTES + table.len()) as u64;
-        let map = load(path, &mut file, &head, header.file_len, options.load)?;
+        let map = load::load(path, &mut file, &head, header.file_len, options.load)?;
         let inner = Inner {
             path: path.to_owned(),
             map,
@@ -149,7 +139,7 @@ impl Container {
             Error::new(ErrorKind::Missing, "the file has no such section")
                 .at(self.path())
                 .in_section(name)
-                .got(format_args!("only {names:?}"))
+                .finding(format_args!("only {names:?}"))
                 .mend("Convert again with the morelet-convert that came with this program")
         })
     }
@@ -173,30 +163,63 @@ impl Container {
             return Err(Error::new(ErrorKind::Version, "the section's revision is not one that this program reads")
                 .at(self.path())
                 .in_section(name)
-                .expected(range)
-                .got(revision)
+                .expecting(range)
+                .finding(revision)
                 .mend("Convert again with the morelet-convert that came with this program, or update this program"));
         }
         Ok(Some(Bytes::of_section(self.inner.clone(), index)))
     }
 
-    /// Checks the hashes of all sections. `progress` is told the bytes done and the bytes in all.
+    /// Checks all over again, bulk sections too, and so reads the whole file. `progress` is told the bytes done and the
+    /// bytes in all, every 4 MiB.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
-        let total = self.sections().iter().map(|section| section.len).sum();
+        let inner = &*self.inner;
+        let head = inner.bytes(0, FIRST_SECTION);
+        let (header, table) = header::decode(&inner.path, head, self.len())?;
+        if header.root != inner.root {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "the file was overwritten while it was open",
+            )
+            .at(&inner.path)
+            .at_offset(0)
+            .expecting(inner.root)
+            .finding(header.root)
+            .mend("Replace files by renaming, never in place, and open this one again"));
+        }
+        inner.check_padding((HEADER_BYTES + table.len()) as u64)?;
+        let total = inner.sections.iter().map(|section| section.len).sum();
         let mut done = 0;
-        for section in self.sections() {
-            self.inner.check_hash(section, &mut |bytes| {
+        for section in &inner.sections {
+            inner.check_hash(section, &mut |bytes| {
                 done += bytes;
                 progress(done, total);
             })?;
         }
         Ok(())
     }
+
+    /// Reads a byte of every page of a section, so that its first use need not wait for the disk.
+    pub fn prefault(&self, name: &str) -> Result<()> {
+        let bytes = self.section(name, 0..=u32::MAX)?;
+        let sum = bytes
+            .iter()
+            .step_by(ALIGNMENT as usize)
+            .fold(0, |sum: u8, &byte| sum.wrapping_add(byte));
+        std::hint::black_box(sum);
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Container {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Container({}, {}, {} bytes)", self.path().display(), self.kind(), self.len())
+        write!(
+            f,
+            "Container({}, {}, {} bytes)",
+            self.path().display(),
+            self.kind(),
+            self.len()
+        )
     }
 }
 
@@ -207,32 +230,39 @@ impl Inner {
         &self.map[start as usize..end as usize]
     }
 
+    /// What lies between table and first section, and between two sections, is zero. The table's checks made each of
+    /// these ranges shorter than 8192 bytes, and let the last section end where the file does.
     fn check_padding(&self, table_end: u64) -> Result<()> {
-        let mut start = table_end;
-        let ends = self
+        let starts = iter::once(table_end).chain(self.sections.iter().map(Section::end));
+        let next = self
             .sections
             .iter()
-            .map(|section| (section.offset, section.end()));
-        for (end, next) in ends.chain([(
-            self.sections.first().map_or(FIRST_SECTION, |_| start),
-            start,
-        )]) {
-            if end > start
-                && let Some(at) = self.bytes(start, end).iter().position(|&byte| byte != 0)
-            {
-                return Err(Error::new(ErrorKind::Corrupt, "padding is not zero")
-                    .at(&self.path)
-                    .at_offset(start + at as u64)
-                    .mend(COPY_AGAIN));
-            }
-            start = next;
+            .map(|section| (section.offset, Some(&section.name)));
+        for (start, (end, name)) in starts.zip(next.chain([(self.map.len() as u64, None)])) {
+            let Some(at) = self.bytes(start, end).iter().position(|&byte| byte != 0) else {
+                continue;
+            };
+            let offset = start + at as u64;
+            let error = Error::new(ErrorKind::Corrupt, "padding is not zero")
+                .at(&self.path)
+                .at_offset(offset)
+                .expecting(0)
+                .finding(self.bytes(offset, offset + 1)[0])
+                .mend(COPY_AGAIN);
+            return Err(match name {
+                Some(name) => error.in_section(name),
+                None => error,
+            });
         }
         Ok(())
     }
 
     fn check_hash(&self, section: &Section, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut hasher = Hasher::new();
-        for piece in self.bytes(section.offset, section.end()).chunks(1 << 22) {
+        for piece in self
+            .bytes(section.offset, section.end())
+            .chunks(PROGRESS_BYTES)
+        {
             hasher.update(piece);
             progress(piece.len() as u64);
         }
@@ -245,46 +275,10 @@ impl Inner {
             .at(&self.path)
             .in_section(&section.name)
             .at_offset(section.offset)
-            .expected(section.hash)
-            .got(hash)
+            .expecting(section.hash)
+            .finding(hash)
             .mend(COPY_AGAIN));
         }
         Ok(())
-    }
-}
-
-/// Opens a regular file; anything else could block (a FIFO) or has no length (a device).
-fn open_regular(path: &Path) -> Result<File> {
-    let check = |metadata: Metadata| {
-        if metadata.is_file() {
-            Ok(())
-        } else {
-            Err(Error::new(ErrorKind::Io, "not a regular file").at(path))
-        }
-    };
-    check(std::fs::metadata(path).map_err(|error| Error::io("cannot be opened", path, error))?)?;
-    let file = File::open(path).map_err(|error| Error::io("cannot be opened", path, error))?;
-    check(
-        file.metadata()
-            .map_err(|error| Error::io("cannot be examined", path, error))?,
-    )?;
-    Ok(file)
-}
-
-fn load(path: &Path, file: &mut File, head: &[u8], len: u64, load: Load) -> Result<Mmap> {
-    let fail = |error| Error::io("cannot be brought into memory", path, error);
-    let size = usize::try_from(len)
-        .map_err(|_| Error::new(ErrorKind::Io, "too large for this machine").at(path))?;
-    match load {
-        Load::Map => {
-            // SAFETY: the map is private and read-only.
-            unsafe { MmapOptions::new().len(size).map_copy_read_only(&*file) }.map_err(fail)
-        }
-        Load::Copy => {
-            let mut memory = MmapMut::map_anon(size).map_err(fail)?;
-            memory[..head.len()].copy_from_slice(head);
-            file.read_exact(&mut memory[head.len()..]).map_err(fail)?;
-            memory.make_read_only().map_err(fail)
-        }
     }
 }

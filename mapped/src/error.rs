@@ -11,9 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The operating system refused: no such file, no permission, no space left, not a regular file.
+    /// The operating system refused: no such file, no permission, no space left.
     Io,
-    /// The file is something else (a checkpoint, a web page, a Git-LFS pointer), which the message names.
+    /// The file is something else (a checkpoint, a web page, a Git-LFS pointer, a folder), which the message names.
     NotThisFormat,
     /// The file is one of ours, but of another [`Kind`](crate::Kind) than the one asked for.
     WrongKind,
@@ -70,6 +70,16 @@ impl Error {
     /// The operating system's refusal of `doing` something with `path`.
     pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Error {
         let mut error = Error::new(ErrorKind::Io, doing).at(path);
+        error.0.mend = match source.kind() {
+            io::ErrorKind::NotFound => Some("Check the path".to_owned()),
+            io::ErrorKind::PermissionDenied => {
+                Some("Check the permissions of the file and its folder".to_owned())
+            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Some("Make room there, or write elsewhere".to_owned()),
+            _ => None,
+        };
         error.0.source = Some(source);
         error
     }
@@ -89,18 +99,20 @@ impl Error {
         self
     }
 
-    pub(crate) fn expected(mut self, expected: impl fmt::Display) -> Error {
+    /// Adds what should have been there.
+    pub fn expecting(mut self, expected: impl fmt::Display) -> Error {
         self.0.expected = Some(expected.to_string());
         self
     }
 
-    pub(crate) fn got(mut self, got: impl fmt::Display) -> Error {
+    /// Adds what was there.
+    pub fn finding(mut self, got: impl fmt::Display) -> Error {
         self.0.got = Some(got.to_string());
         self
     }
 
-    /// What the person can do about it.
-    pub(crate) fn mend(mut self, mend: impl Into<String>) -> Error {
+    /// Adds what the person can do about it: a sentence without its full stop.
+    pub fn mend(mut self, mend: impl Into<String>) -> Error {
         self.0.mend = Some(mend.into());
         self
     }
@@ -126,12 +138,12 @@ impl Error {
     }
 
     /// What should have been there.
-    pub fn expected_value(&self) -> Option<&str> {
+    pub fn expected(&self) -> Option<&str> {
         self.0.expected.as_deref()
     }
 
     /// What was there.
-    pub fn got_value(&self) -> Option<&str> {
+    pub fn got(&self) -> Option<&str> {
         self.0.got.as_deref()
     }
 
@@ -169,7 +181,7 @@ impl fmt::Display for Report {
             (None, None) => {}
         }
         match &self.mend {
-            Some(mend) => write!(f, ". {mend}"),
+            Some(mend) => write!(f, ". {mend}."),
             None => Ok(()),
         }
     }

@@ -87,8 +87,8 @@ impl FromStr for Hash {
         let refuse = || {
             let shown: String = text.chars().take(80).collect();
             Error::new(ErrorKind::Invalid, "not a BLAKE3 hash")
-                .expected("64 hexadecimal digits")
-                .got(format!("{shown:?}"))
+                .expecting("64 hexadecimal digits")
+                .finding(format!("{shown:?}"))
         };
         let digits = text.as_bytes();
         if digits.len() != 2 * Hash::BYTES {

@@ -103,14 +103,14 @@ pub(crate) fn decode<'a>(
         )
         .at(path)
         .at_offset(8)
-        .expected("little-endian integers")
-        .got("big-endian ones")
+        .expecting("little-endian integers")
+        .finding("big-endian ones")
         .mend("Convert the model or corpus again with a released morelet-convert"));
     }
     if mark != ENDIAN_MARK {
         return Err(corrupt(path, 8, "the endian mark is damaged")
-            .expected(format_args!("{ENDIAN_MARK:#010x}"))
-            .got(format_args!("{mark:#010x}")));
+            .expecting(format_args!("{ENDIAN_MARK:#010x}"))
+            .finding(format_args!("{mark:#010x}")));
     }
     let version = u16_at(head, 12);
     if version != VERSION {
@@ -125,15 +125,15 @@ pub(crate) fn decode<'a>(
         )
         .at(path)
         .at_offset(12)
-        .expected(VERSION)
-        .got(version)
+        .expecting(VERSION)
+        .finding(version)
         .mend(mend));
     }
     let header_len = u16_at(head, 14);
     if usize::from(header_len) != HEADER_BYTES {
         return Err(corrupt(path, 14, "the header's length is wrong")
-            .expected(HEADER_BYTES)
-            .got(header_len));
+            .expecting(HEADER_BYTES)
+            .finding(header_len));
     }
     let table_len = u32_at(head, 20);
     let table_len = match usize::try_from(table_len) {
@@ -141,8 +141,8 @@ pub(crate) fn decode<'a>(
         _ => {
             return Err(
                 corrupt(path, 20, "the section table's length is past its limit")
-                    .expected(format_args!("at most {MAX_TABLE_BYTES} bytes"))
-                    .got(table_len),
+                    .expecting(format_args!("at most {MAX_TABLE_BYTES} bytes"))
+                    .finding(table_len),
             );
         }
     };
@@ -162,8 +162,8 @@ pub(crate) fn decode<'a>(
             32,
             "the hash of header and section table does not agree",
         )
-        .expected(stored)
-        .got(root));
+        .expecting(stored)
+        .finding(root));
     }
     if actual_len < file_len {
         return Err(cut(path, file_len, actual_len));
@@ -171,8 +171,8 @@ pub(crate) fn decode<'a>(
     if actual_len > file_len {
         return Err(
             corrupt(path, file_len, "something was appended to the file")
-                .expected(format_args!("{file_len} bytes"))
-                .got(actual_len),
+                .expecting(format_args!("{file_len} bytes"))
+                .finding(actual_len),
         );
     }
     let code = u32_at(head, 16);
@@ -183,8 +183,8 @@ pub(crate) fn decode<'a>(
         )
         .at(path)
         .at_offset(16)
-        .expected("1 (weights), 2 (text index) or 3 (image index)")
-        .got(code)
+        .expecting("1 (weights), 2 (text index) or 3 (image index)")
+        .finding(code)
         .mend("It was written by a newer Morelet: update this program"));
     };
     Ok((
@@ -202,8 +202,8 @@ pub(crate) fn cut(path: &Path, expected: u64, got: u64) -> Error {
     Error::new(ErrorKind::Truncated, "the file is cut short")
         .at(path)
         .at_offset(got)
-        .expected(format_args!("{expected} bytes"))
-        .got(got)
+        .expecting(format_args!("{expected} bytes"))
+        .finding(got)
         .mend("The copy or download did not finish: fetch it again")
 }
 

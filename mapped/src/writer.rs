@@ -16,18 +16,48 @@ use crate::table::{self, MAX_SECTIONS, Section};
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// Writes one part file.
+///
+/// Everything goes to a temporary file beside the target, which [`Writer::finish`] renames into place. A writer that
+/// is dropped before that, or that fails, leaves the target as it was and nothing beside it. Memory: a buffer of
+/// 256 KiB, whatever the sections' sizes.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("tiny.weights");
+/// use std::io::Write;
+/// use morelet_mapped::{Kind, Writer};
+///
+/// let mut writer = Writer::create(&path, Kind::Weights)?;
+/// let mut data = writer.section("data", 1, true)?;
+/// data.write_all(&1.5f32.to_le_bytes())?;
+/// data.finish()?;
+/// let root = writer.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
     kind: Kind,
     file: NamedTempFile,
+    /// Bytes that were taken and are neither hashed nor written yet.
     buffer: Vec<u8>,
+    /// Over the section that is open.
     hasher: Hasher,
-    /// Bytes given so far, those in the buffer too.
+    /// The number of bytes taken so far.
     position: u64,
     sections: Vec<Section>,
-    /// The section that was begun and not finished.
-    open: Option<String>,
+    open: Option<Open>,
+    /// A write failed: what lies in the temporary file is not what was asked for, and never will be.
     failed: bool,
+}
+
+/// The section that was begun and not finished.
+#[derive(Debug)]
+struct Open {
+    name: String,
+    revision: u32,
+    bulk: bool,
+    start: u64,
 }
 
 impl Writer {
@@ -49,14 +79,11 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Begins a section, after the one before was finished.
+    /// Begins a section, after the one before was finished. A reader checks the hash of a `bulk` section only when
+    /// asked to, so what is not bulk should be small.
     pub fn section(&mut self, name: &str, revision: u32, bulk: bool) -> Result<SectionWriter<'_>> {
         table::check_name(name).map_err(|error| error.at(&self.path))?;
-        let refuse = |message: &str| {
-            Err(Error::new(ErrorKind::Invalid, message)
-                .at(&self.path)
-                .in_section(name))
-        };
+        let refuse = |message: &str| Err(self.misuse(name, message));
         if self.open.is_some() {
             return refuse("the section before this one was not finished");
         }
@@ -67,59 +94,45 @@ impl Writer {
             return refuse("the file has as many sections as it can hold");
         }
         let Some(start) = table::aligned(self.position) else {
-            return refuse("the file is longer than a file can be");
+            return refuse("the file is as long as a file can be");
         };
         self.pad_to(start)?;
         self.flush()?;
         self.hasher = Hasher::new();
-        self.open = Some(name.to_owned());
-        Ok(SectionWriter {
-            start,
+        self.open = Some(Open {
             name: name.to_owned(),
             revision,
             bulk,
+            start,
+        });
+        Ok(SectionWriter {
             writer: self,
+            start,
         })
     }
 
     /// Goes on with a section that was suspended.
     pub fn resume(&mut self, section: &Suspended) -> Result<SectionWriter<'_>> {
-        let Suspended {
-            name,
-            revision,
-            bulk,
-            start,
-        } = section.clone();
-        if self.open.as_ref() != Some(&name) || start > self.position {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "the section is not the one that is open",
-            )
-            .at(&self.path)
-            .in_section(&name));
+        match &self.open {
+            Some(open) if open.name == section.name && open.start == section.start => {
+                Ok(SectionWriter {
+                    writer: self,
+                    start: section.start,
+                })
+            }
+            _ => Err(self.misuse(&section.name, "the section is not the one that is open")),
         }
-        Ok(SectionWriter {
-            writer: self,
-            name,
-            revision,
-            bulk,
-            start,
-        })
     }
 
     /// Writes table and header, syncs, and renames the file into place. Gives the file's root hash.
     pub fn finish(mut self) -> Result<Hash> {
-        if let Some(name) = &self.open {
-            return Err(
-                Error::new(ErrorKind::Invalid, "the section was begun and not finished")
-                    .at(&self.path)
-                    .in_section(name),
-            );
+        if let Some(open) = &self.open {
+            return Err(self.misuse(&open.name, "the section was begun and not finished"));
         }
         self.flush()?;
         let table = table::encode(&self.sections).map_err(|error| error.at(&self.path))?;
         let (header, root) = header::encode(self.kind, self.position, &table);
-        let fail = |error| Error::io("cannot be written", &self.path, error);
+        let fail = |error| Error::io(CANNOT_WRITE, &self.path, error);
         let file = self.file.as_file_mut();
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         file.write_all(&header).map_err(fail)?;
@@ -151,15 +164,14 @@ impl Writer {
 
     fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
         if self.failed {
-            return Err(
-                Error::new(ErrorKind::Io, "cannot be written: an earlier write failed")
-                    .at(&self.path),
-            );
+            return Err(Error::new(ErrorKind::Io, CANNOT_WRITE)
+                .at(&self.path)
+                .finding("a write that failed before this one"));
         }
         self.hasher.update(bytes);
         self.file.as_file_mut().write_all(bytes).map_err(|error| {
             self.failed = true;
-            Error::io("cannot be written", &self.path, error)
+            Error::io(CANNOT_WRITE, &self.path, error)
         })
     }
 
@@ -171,19 +183,26 @@ impl Writer {
         }
         Ok(())
     }
+
+    fn misuse(&self, section: &str, message: &str) -> Error {
+        Error::new(ErrorKind::Invalid, message)
+            .at(&self.path)
+            .in_section(section)
+    }
 }
 
-/// Writes one section of a file. It must be finished: a section that is dropped spoils the file.
+const CANNOT_WRITE: &str = "cannot be written";
+
+/// Writes one section of a file. It must be finished: a section that is merely dropped spoils the file.
+#[derive(Debug)]
+#[must_use = "a section that is not finished spoils the file"]
 pub struct SectionWriter<'a> {
     writer: &'a mut Writer,
-    name: String,
-    revision: u32,
-    bulk: bool,
     start: u64,
 }
 
 impl SectionWriter<'_> {
-    /// The bytes written to this section so far.
+    /// The number of bytes written to this section so far.
     pub fn position(&self) -> u64 {
         self.writer.position - self.start
     }
@@ -193,70 +212,57 @@ impl SectionWriter<'_> {
         self.writer.put(bytes)
     }
 
-    /// Writes zeros until the position is a multiple of `to`, a power of two up to 4096.
+    /// Writes zeros until the position is a multiple of `to`, a power of two up to 4096. What is aligned in its
+    /// section is aligned in memory.
     pub fn align(&mut self, to: u64) -> Result<()> {
         if !to.is_power_of_two() || to > table::ALIGNMENT {
             return Err(Error::new(ErrorKind::Invalid, "not an alignment")
                 .at(&self.writer.path)
-                .in_section(&self.name)
-                .expected("a power of two up to 4096")
-                .got(to));
+                .expecting(format_args!("a power of two up to {}", table::ALIGNMENT))
+                .finding(to));
         }
         self.writer
             .pad_to(self.writer.position.next_multiple_of(to))
     }
 
-    /// Lets go of the writer without ending the section, so that both can be kept in one struct;
-    /// [`Writer::resume`] goes on.
+    /// Lets go of the writer without ending the section, so that both can be kept in one struct; [`Writer::resume`]
+    /// goes on.
     pub fn suspend(self) -> Suspended {
-        let SectionWriter {
-            name,
-            revision,
-            bulk,
-            start,
-            ..
-        } = self;
+        let name = self
+            .writer
+            .open
+            .as_ref()
+            .map_or_else(String::new, |open| open.name.clone());
         Suspended {
             name,
-            revision,
-            bulk,
-            start,
+            start: self.start,
         }
     }
 
     /// Ends the section.
     pub fn finish(self) -> Result<()> {
-        self.writer.flush()?;
-        let len = self.position();
-        let hash = self.writer.hasher.finish();
-        let SectionWriter {
-            writer,
+        let writer = self.writer;
+        writer.flush()?;
+        if let Some(Open {
             name,
             revision,
             bulk,
             start,
-        } = self;
-        writer.sections.push(Section {
-            name,
-            revision,
-            bulk,
-            offset: start,
-            len,
-            hash,
-        });
-        writer.open = None;
+        }) = writer.open.take()
+        {
+            let len = writer.position - start;
+            let hash = writer.hasher.finish();
+            writer.sections.push(Section {
+                name,
+                revision,
+                bulk,
+                offset: start,
+                len,
+                hash,
+            });
+        }
         Ok(())
     }
-}
-
-/// A section that was begun and is neither finished nor being written: see [`SectionWriter::suspend`].
-#[derive(Clone, Debug)]
-#[must_use = "a section that is not finished spoils the file"]
-pub struct Suspended {
-    name: String,
-    revision: u32,
-    bulk: bool,
-    start: u64,
 }
 
 impl Write for SectionWriter<'_> {
@@ -268,4 +274,12 @@ impl Write for SectionWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(self.writer.flush()?)
     }
+}
+
+/// A section that was begun and is neither finished nor being written: see [`SectionWriter::suspend`].
+#[derive(Clone, Debug)]
+#[must_use = "a section that is not finished spoils the file"]
+pub struct Suspended {
+    name: String,
+    start: u64,
 }

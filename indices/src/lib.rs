@@ -4,6 +4,8 @@
 
 mod error;
 mod hit;
+#[cfg(feature = "build")]
+pub mod sentences;
 mod store;
 mod text;
 mod varint;

@@ -236,7 +236,7 @@ mod tests {
             "<e: D> Seven </e>",
         ]);
         check(&["<e: Dr._No> Dr. No </e> and Dr. <e: No> No </e> are one."]);
-        check(&["Stray <e: tag. Next </e> one.", "Two."]);
+        check(&["Stray <e: tag.", "Next </e> one.", "Two."]);
     }
 
     #[test]

@@ -245,6 +245,7 @@ fn builder() -> tempfile::Builder<'static, 'static> {
 }
 
 fn temporary_folder(target: &Path) -> io::Result<TempDir> {
+    #[cfg_attr(not(unix), allow(unused_mut))]
     let mut builder = builder();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -294,5 +295,30 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
             Err(error)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is done where two folders cannot change places in one step.
+    #[test]
+    fn swapping_in_two_steps_replaces_and_a_failure_puts_the_old_folder_back() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("news.morelet");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("old"), "").unwrap();
+
+        let vanished = temporary_folder(&target).unwrap();
+        fs::remove_dir(vanished.path()).unwrap();
+        swap(vanished, &target).unwrap_err();
+        assert!(target.join("old").exists());
+
+        let new = temporary_folder(&target).unwrap();
+        fs::write(new.path().join("new"), "").unwrap();
+        swap(new, &target).unwrap();
+        assert!(target.join("new").exists() && !target.join("old").exists());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 }

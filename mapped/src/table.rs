@@ -146,14 +146,9 @@ fn check_place(
             .expecting(format_args!("a start that is a multiple of {ALIGNMENT}"))
             .finding(offset));
     }
-    if offset < FIRST_SECTION {
-        return Err(corrupt("the section overlaps header and table")
-            .expecting(format_args!("a start of {FIRST_SECTION} or later"))
-            .finding(offset));
-    }
     if offset < end {
         return Err(
-            corrupt("the section overlaps the one before it, or the two are not in order")
+            corrupt("the section overlaps what lies before it, or is not in order")
                 .expecting(format_args!("a start of {end} or later"))
                 .finding(offset),
         );

@@ -1,0 +1,272 @@
+//! Building an index of pictures.
+
+use std::path::Path;
+
+use half::f16;
+use instant_distance::{Builder, Heuristic, Point};
+use morelet_mapped::{Hash, Kind, Writer, encode};
+
+use super::graph::{LINKS, UPPER};
+use super::meta::{IDS, MAX_DIM, META, Meta, REVISION};
+use super::relay;
+use super::vectors::{SCALES, VECTORS, Vectors, dot, normalize, quantize, stride};
+use crate::error::{Error, Result};
+use crate::store::ValueWriter;
+
+/// The seed of the layers that nodes are put into: the same pictures make the same file.
+const SEED: u64 = 0x4d6f_5265;
+
+/// How an index is built.
+#[derive(Clone, Debug)]
+pub struct ImageOptions {
+    /// The identity of the CLIP checkpoint that makes the features (64 hexadecimal digits).
+    pub clip_identity: String,
+    /// The length of a feature.
+    pub dim: usize,
+    /// How features are kept.
+    pub vectors: Vectors,
+    /// How many candidates an insertion looks at: `efConstruction` in the paper.
+    pub ef_construction: usize,
+    /// Threads that insert. With one, the default, the same pictures in the same order make the same bytes;
+    /// `instant-distance` loses some links to races with more.
+    pub threads: usize,
+}
+
+impl ImageOptions {
+    /// The defaults for features of one CLIP.
+    pub fn new(clip_identity: impl Into<String>, dim: usize) -> ImageOptions {
+        ImageOptions {
+            clip_identity: clip_identity.into(),
+            dim,
+            vectors: Vectors::default(),
+            ef_construction: 100,
+            threads: 1,
+        }
+    }
+}
+
+/// One picture of the encyclopedia.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageEntry<'a> {
+    /// The key.
+    pub id: &'a str,
+    /// The title of the article that the picture belongs to.
+    pub title: &'a str,
+    /// The introduction of that article.
+    pub intro: &'a str,
+}
+
+/// Writes an image index. Values go to the file as they come; features and graph stay in memory until
+/// [`ImageIndexBuilder::finish`]: 4 bytes a dimension and about 1 KB a picture.
+pub struct ImageIndexBuilder {
+    writer: Writer,
+    values: ValueWriter,
+    options: ImageOptions,
+    /// The features as they will be read back, one after the other.
+    rows: Vec<f32>,
+    len: u32,
+}
+
+impl ImageIndexBuilder {
+    /// Begins an index at `path`.
+    pub fn create(path: impl AsRef<Path>, options: ImageOptions) -> Result<ImageIndexBuilder> {
+        if options.dim == 0 || options.dim > MAX_DIM as usize {
+            return Err(Error::input(format_args!(
+                "a feature is 1 to {MAX_DIM} long, not {}",
+                options.dim
+            )));
+        }
+        if options.ef_construction == 0 || options.threads == 0 {
+            return Err(Error::input("neither candidates nor threads can be none"));
+        }
+        let mut writer = Writer::create(path, Kind::ImageIndex)?;
+        let values = ValueWriter::begin(&mut writer)?;
+        Ok(ImageIndexBuilder {
+            writer,
+            values,
+            options,
+            rows: Vec::new(),
+            len: 0,
+        })
+    }
+
+    /// The number of pictures so far.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether no picture was added.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a picture and its feature, which is L2-normalized here.
+    ///
+    /// # Errors
+    /// A feature of another length, or without a direction (zero, NaN, infinity); a full disk.
+    pub fn add(&mut self, entry: ImageEntry<'_>, feature: &[f32]) -> Result<()> {
+        if feature.len() != self.options.dim {
+            return Err(Error::input(format_args!(
+                "the feature of {:?} has another length than those before: expected {}, got {}",
+                entry.id,
+                self.options.dim,
+                feature.len()
+            )));
+        }
+        let row = normalize(feature)?;
+        if self.len == u32::MAX - 1 {
+            return Err(Error::too_large("more than 4,294,967,294 pictures"));
+        }
+        self.values
+            .add(&mut self.writer, entry.id, entry.title, entry.intro)?;
+        // The graph is built over what will be searched.
+        match self.options.vectors {
+            Vectors::F16 => self
+                .rows
+                .extend(row.iter().map(|&value| f16::from_f32(value).to_f32())),
+            Vectors::I8 => {
+                let (integers, scale) = quantize(&row);
+                self.rows
+                    .extend(integers.iter().map(|&integer| f32::from(integer) * scale));
+            }
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Builds the graph and ends the file. `progress` is told what is being done.
+    pub fn finish(self, progress: &mut dyn FnMut(&str)) -> Result<Hash> {
+        let ImageIndexBuilder {
+            mut writer,
+            values,
+            options,
+            rows,
+            len,
+        } = self;
+        values.finish(&mut writer)?;
+        progress("building the graph");
+        let (hnsw, nodes) = build(&rows, len, &options)?;
+        progress("writing the graph");
+        // Which picture stands at each node.
+        let mut ids = vec![0; len as usize];
+        for (image, node) in (0..).zip(nodes) {
+            ids[node.into_inner() as usize] = image;
+        }
+        write_rows(&mut writer, &rows, &ids, &options)?;
+        let mut section = writer.section(IDS, REVISION, true)?;
+        for id in &ids {
+            section.put(&id.to_le_bytes())?;
+        }
+        section.finish()?;
+        let mut section = writer.section(LINKS, REVISION, true)?;
+        let upper = relay::relay(&hnsw, len, &mut section)?;
+        section.finish()?;
+        let mut section = writer.section(UPPER, REVISION, true)?;
+        section.put(&upper.links)?;
+        section.finish()?;
+        let meta = Meta {
+            clip_identity: options.clip_identity,
+            dim: options.dim as u32,
+            len,
+            vectors: options.vectors,
+            upper: upper.sizes,
+        };
+        let mut section = writer.section(META, REVISION, false)?;
+        section.put(&encode(&meta)?)?;
+        section.finish()?;
+        Ok(writer.finish()?)
+    }
+}
+
+/// Writes the rows in the order of the nodes.
+fn write_rows(
+    writer: &mut Writer,
+    rows: &[f32],
+    ids: &[u32],
+    options: &ImageOptions,
+) -> Result<()> {
+    let dim = options.dim;
+    let row = |image: u32| &rows[image as usize * dim..(image as usize + 1) * dim];
+    let mut section = writer.section(VECTORS, REVISION, true)?;
+    let mut scales = Vec::new();
+    let mut bytes = Vec::with_capacity(stride(dim) * 2);
+    for &image in ids {
+        bytes.clear();
+        match options.vectors {
+            Vectors::F16 => bytes.extend(
+                row(image)
+                    .iter()
+                    .flat_map(|&value| f16::from_f32(value).to_le_bytes()),
+            ),
+            Vectors::I8 => {
+                // Exactly the integers that the row was made of: its largest magnitude is 127 times the scale.
+                let (integers, scale) = quantize(row(image));
+                bytes.extend(integers.iter().map(|&integer| integer.cast_unsigned()));
+                bytes.resize(stride(dim), 0);
+                scales.extend(scale.to_le_bytes());
+            }
+        }
+        section.put(&bytes)?;
+    }
+    section.finish()?;
+    if options.vectors == Vectors::I8 {
+        let mut section = writer.section(SCALES, REVISION, true)?;
+        section.put(&scales)?;
+        section.finish()?;
+    }
+    Ok(())
+}
+
+/// A node as `instant-distance` sees it: a number, and where the rows are. It copies all of its points once, so a
+/// point must not hold a row.
+#[derive(Clone)]
+struct Handle<'a> {
+    row: u32,
+    rows: &'a [f32],
+    dim: usize,
+}
+
+impl Handle<'_> {
+    fn values(&self) -> &[f32] {
+        &self.rows[self.row as usize * self.dim..][..self.dim]
+    }
+}
+
+impl Point for Handle<'_> {
+    fn distance(&self, other: &Self) -> f32 {
+        1.0 - dot(self.values(), other.values())
+    }
+}
+
+impl serde::Serialize for Handle<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+type Built<'a> = (
+    instant_distance::Hnsw<Handle<'a>>,
+    Vec<instant_distance::PointId>,
+);
+
+/// The graph, and the node of each row.
+fn build<'a>(rows: &'a [f32], len: u32, options: &ImageOptions) -> Result<Built<'a>> {
+    let dim = options.dim;
+    let handles = (0..len).map(|row| Handle { row, rows, dim }).collect();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|error| {
+            Error::input(format_args!("no threads to build the graph with: {error}"))
+        })?;
+    // `extend_candidates` would wait for a lock that its own thread holds.
+    let heuristic = Heuristic {
+        extend_candidates: false,
+        keep_pruned: true,
+    };
+    let builder = Builder::default()
+        .seed(SEED)
+        .ef_construction(options.ef_construction)
+        .select_heuristic(Some(heuristic));
+    Ok(pool.install(|| builder.build_hnsw(handles)))
+}

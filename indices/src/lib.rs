@@ -6,10 +6,15 @@ mod error;
 mod hit;
 #[cfg(feature = "build")]
 pub mod sentences;
+#[cfg(feature = "build")]
+mod spool;
 mod store;
 mod text;
 mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
-pub use text::Analyzer;
+pub use store::Value;
+pub use text::{Analyzer, Paragraph, ParagraphId, SentenceHit, SentenceId, TextIndex};
+#[cfg(feature = "build")]
+pub use text::{Article, ParagraphText, TextIndexBuilder, TextOptions};

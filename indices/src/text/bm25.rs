@@ -1,0 +1,64 @@
+//! BM25 as Lucene computes it, to the last bit.
+//!
+//! Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), without the constant
+//! factor k1 + 1, in single precision, with lengths rounded to a byte:
+//!
+//! ```text
+//! idf(t)     = ln(1 + (N − df + 0.5) / (df + 0.5))
+//! score(t,s) = w − w / (1 + tf · norm(|s|)),  w = times t is in the query · idf(t)
+//! norm(|s|)  = 1 / (k1 · (1 − b + b · |s| / avg))
+//! ```
+//!
+//! N and the average length count the sentences that have a term at all. A sentence's score is the sum over the
+//! query's different terms in double precision, rounded to single.
+
+use super::lengths::LENGTHS;
+
+/// What of BM25 depends on the collection only.
+#[derive(Clone, Debug)]
+pub(super) struct Bm25 {
+    sentences: u32,
+    norms: [f32; 256],
+}
+
+impl Bm25 {
+    /// For `sentences` sentences that have a term, with `terms` terms together, repetitions counted.
+    pub fn new(k1: f32, b: f32, sentences: u32, terms: u64) -> Bm25 {
+        let average = (terms as f64 / f64::from(sentences.max(1))) as f32;
+        let norm = |length: u32| 1.0 / (k1 * ((1.0 - b) + b * length as f32 / average));
+        Bm25 {
+            sentences,
+            norms: LENGTHS.map(norm),
+        }
+    }
+
+    /// The part of a term that occurs in `df` sentences and `times` times in the query.
+    pub fn term(&self, df: u32, times: u32) -> TermScores<'_> {
+        let (n, df) = (f64::from(self.sentences), f64::from(df));
+        let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln() as f32;
+        TermScores {
+            weight: times as f32 * idf,
+            norms: &self.norms,
+        }
+    }
+}
+
+/// What one term of a query adds to the score of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TermScores<'a> {
+    weight: f32,
+    norms: &'a [f32; 256],
+}
+
+impl TermScores<'_> {
+    /// For a sentence that has the term `tf` times and the length byte `length`.
+    #[inline]
+    pub fn score(&self, tf: u32, length: u8) -> f32 {
+        self.weight - self.weight / (1.0 + tf as f32 * self.norms[length as usize])
+    }
+
+    /// The same for `tf` 1 and every length byte.
+    pub fn once(&self) -> [f32; 256] {
+        std::array::from_fn(|length| self.score(1, length as u8))
+    }
+}

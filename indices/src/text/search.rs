@@ -1,0 +1,179 @@
+//! The best sentences for a query, by scoring all that have a term of it.
+//!
+//! Sentences are taken in windows of 4,096. In each window the query's terms are gone through one after the other,
+//! and what a term adds is added up in an array with a place for every sentence of the window (32 KiB, which
+//! stays in the first cache). Then the sentences that were touched are offered to a heap of the best k.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use super::bm25::TermScores;
+use super::postings::{Block, Postings};
+use crate::error::Result;
+
+/// Sentences to a window.
+const WINDOW: usize = 4096;
+/// Terms with more postings than this have the score of a single occurrence looked up, not computed.
+const WORTH_A_TABLE: u32 = 1024;
+
+/// A sentence and its score. The greater is the better; of equal scores, the earlier sentence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scored {
+    pub score: f32,
+    pub sentence: u32,
+}
+
+impl Ord for Scored {
+    fn cmp(&self, other: &Scored) -> Ordering {
+        self.score
+            .total_cmp(&other.score)
+            .then(other.sentence.cmp(&self.sentence))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Scored) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scored {
+    fn eq(&self, other: &Scored) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scored {}
+
+/// One term of a query on its way through its postings.
+pub(super) struct Clause<'a> {
+    postings: Postings<'a>,
+    scores: TermScores<'a>,
+    once: Option<Box<[f32; 256]>>,
+    block: Box<Block>,
+    /// The next posting of the block.
+    at: usize,
+}
+
+impl<'a> Clause<'a> {
+    /// Begins with the first of `postings`.
+    pub fn new(mut postings: Postings<'a>, scores: TermScores<'a>) -> Result<Clause<'a>> {
+        let mut block = Box::new(Block::empty());
+        postings.read(&mut block)?;
+        Ok(Clause {
+            once: (postings.df() > WORTH_A_TABLE).then(|| Box::new(scores.once())),
+            postings,
+            scores,
+            block,
+            at: 0,
+        })
+    }
+
+    /// The next sentence that has the term.
+    fn next(&self) -> Option<u32> {
+        (self.at < self.block.len).then(|| self.block.sentences[self.at])
+    }
+
+    /// Adds this term's scores in the window that begins at sentence `start`.
+    fn add_to(&mut self, window: &mut Window, start: u32, lengths: &[u8]) -> Result<()> {
+        let end = u64::from(start) + WINDOW as u64;
+        while self.at < self.block.len {
+            let sentences = &self.block.sentences[self.at..self.block.len];
+            let tfs = &self.block.tfs[self.at..self.block.len];
+            let inside = match sentences.last() {
+                Some(&last) if u64::from(last) < end => sentences.len(),
+                _ => sentences.partition_point(|&sentence| u64::from(sentence) < end),
+            };
+            for (&sentence, &tf) in sentences[..inside].iter().zip(tfs) {
+                let length = lengths[sentence as usize];
+                let score = match &self.once {
+                    Some(once) if tf == 1 => once[usize::from(length)],
+                    _ => self.scores.score(tf, length),
+                };
+                window.add((sentence - start) as usize, score);
+            }
+            self.at += inside;
+            if self.at < self.block.len {
+                break;
+            }
+            self.postings.read(&mut self.block)?;
+            self.at = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The scores of a window's sentences, and which of them have one.
+pub(super) struct Window {
+    sums: Box<[f64; WINDOW]>,
+    touched: Box<[u64; WINDOW / 64]>,
+}
+
+impl Window {
+    /// No scores.
+    pub fn new() -> Window {
+        Window {
+            sums: Box::new([0.0; WINDOW]),
+            touched: Box::new([0; WINDOW / 64]),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, place: usize, score: f32) {
+        self.sums[place] += f64::from(score);
+        self.touched[place / 64] |= 1 << (place % 64);
+    }
+
+    /// Hands out the scores, and is empty again.
+    fn drain(&mut self, mut take: impl FnMut(u32, f32)) {
+        for (word, bits) in self.touched.iter_mut().enumerate() {
+            while *bits != 0 {
+                let place = word * 64 + bits.trailing_zeros() as usize;
+                *bits &= *bits - 1;
+                take(place as u32, std::mem::take(&mut self.sums[place]) as f32);
+            }
+        }
+    }
+
+    /// Forgets all scores.
+    fn clear(&mut self) {
+        self.drain(|_, _| {});
+    }
+}
+
+/// The best `k` sentences for the terms in `clauses`, best first. `lengths` has a byte for every sentence.
+pub(super) fn best(
+    clauses: &mut Vec<Clause<'_>>,
+    lengths: &[u8],
+    k: usize,
+    window: &mut Window,
+) -> Result<Vec<Scored>> {
+    // An earlier search that failed may have left scores behind.
+    window.clear();
+    let mut heap: BinaryHeap<Reverse<Scored>> = BinaryHeap::new();
+    while let Some(first) = clauses.iter().filter_map(Clause::next).min() {
+        let start = first - first % WINDOW as u32;
+        for clause in &mut *clauses {
+            clause.add_to(window, start, lengths)?;
+        }
+        clauses.retain(|clause| clause.next().is_some());
+        window.drain(|place, score| {
+            let scored = Scored {
+                score,
+                sentence: start + place,
+            };
+            if heap.len() < k {
+                heap.push(Reverse(scored));
+            } else if let Some(mut worst) = heap.peek_mut()
+                && scored > worst.0
+            {
+                *worst = Reverse(scored);
+            }
+        });
+    }
+    Ok(heap
+        .into_sorted_vec()
+        .into_iter()
+        .map(|Reverse(scored)| scored)
+        .collect())
+}

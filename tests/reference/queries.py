@@ -33,6 +33,10 @@ NER = [
     ("social", "RT @kolo_the_cat : #sunset https://example.org/x?y=1 lol…".split(), CONTEXTS[3:]),
 ]
 
+# `tokenizer.json` finds special tokens in text, and `transformers` gives padding no position of its own.
+# sentencepiece itself sees plain characters here, so its form of the vocabulary is not asked.
+NER_SPECIAL = [("special-tokens-as-words", ["<s>", "Kolo", "</s>", "<pad>", "sings", "<mask>", "sun"], ["a <pad> </s> b"])]
+
 # (id, words, subject, object, contexts)
 SENTENCE = "Maria Estrada joined the Harbour Museum in London after ten years".split()
 RE = [

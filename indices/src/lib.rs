@@ -4,6 +4,7 @@
 
 mod error;
 mod hit;
+mod image;
 #[cfg(feature = "build")]
 pub mod sentences;
 #[cfg(feature = "build")]
@@ -14,6 +15,9 @@ mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
+pub use image::{DEFAULT_EF, ImageId, ImageIndex, Vectors};
+#[cfg(feature = "build")]
+pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use store::Value;
 pub use text::{Analyzer, Paragraph, ParagraphId, SentenceHit, SentenceId, TextIndex};
 #[cfg(feature = "build")]

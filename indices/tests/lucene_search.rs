@@ -37,11 +37,17 @@ fn hits_are_lucenes_in_its_order_with_its_scores() {
     for analyzer in Analyzer::ALL {
         let index = build(&folder.path().join("text.index"), analyzer);
         assert_eq!(index.len(), 1564);
-        let (queries, answers) = (golden("queries.tsv"), golden(&format!("hits.{analyzer}.tsv")));
+        let (queries, answers) = (
+            golden("queries.tsv"),
+            golden(&format!("hits.{analyzer}.tsv")),
+        );
         let (mut hits, mut equal) = (0, 0);
         for (line, answer) in queries.lines().zip(answers.split('\n')) {
             let query = line.split('\t').next_back().unwrap();
-            let fields: Vec<&str> = answer.split('\t').filter(|field| !field.is_empty()).collect();
+            let fields: Vec<&str> = answer
+                .split('\t')
+                .filter(|field| !field.is_empty())
+                .collect();
             let expected: Vec<(u32, f32)> = fields
                 .chunks_exact(2)
                 .map(|pair| (pair[0].parse().unwrap(), pair[1].parse().unwrap()))
@@ -54,7 +60,10 @@ fn hits_are_lucenes_in_its_order_with_its_scores() {
                 "{analyzer}: {query}"
             );
             for (hit, (_, score)) in got.iter().zip(&expected) {
-                assert!((hit.score - score).abs() <= 1e-6 * score, "{analyzer}: {query}: {hit:?}, {score}");
+                assert!(
+                    (hit.score - score).abs() <= 1e-6 * score,
+                    "{analyzer}: {query}: {hit:?}, {score}"
+                );
                 equal += usize::from(hit.score == *score);
             }
             hits += got.len();

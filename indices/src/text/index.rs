@@ -60,7 +60,8 @@ impl TextIndex {
         TextIndex::from_container(Container::open(path, Kind::TextIndex, options)?)
     }
 
-    fn from_container(container: Container) -> Result<TextIndex> {
+    /// The index inside a container that is open already.
+    pub fn from_container(container: Container) -> Result<TextIndex> {
         let (meta, analyzer) = Meta::read(&container)?;
         let lengths = container.section(meta::LENGTHS, meta::REVISION..=meta::REVISION)?;
         if lengths.len() != meta.sentences as usize {

@@ -5,8 +5,15 @@
 //! or is an error: nothing is replaced silently. "Serves" means that a small product of matrices, run
 //! there, has come back right.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cache;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod pool;
+mod probe;
 mod request;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,8 +21,48 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::error::{Error, Result};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use cache::set_cache_dir;
 use pool::Pool;
 pub use request::{DeviceInfo, DeviceReport, DeviceRequest};
+
+/// Why a device of a family that is not in this program cannot serve.
+#[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
+const NOT_BUILT: &str = "this program was built without it";
+
+/// Every device that this program could be asked for, with the answer of its probe. A family with no
+/// device has one line that says why. Opening GPUs takes a moment.
+pub fn devices() -> Vec<DeviceReport> {
+    #[cfg(feature = "cuda")]
+    let cuda = cuda::reports();
+    #[cfg(not(feature = "cuda"))]
+    let cuda = vec![not_built(DeviceRequest::Cuda(None))];
+    #[cfg(feature = "wgpu")]
+    let wgpu = wgpu::reports();
+    #[cfg(not(feature = "wgpu"))]
+    let wgpu = vec![not_built(DeviceRequest::Wgpu(None))];
+    #[cfg(feature = "cpu")]
+    let cpu = DeviceReport {
+        id: DeviceRequest::Cpu.to_string(),
+        name: cpu_name(),
+        usable: true,
+        reason: None,
+    };
+    #[cfg(not(feature = "cpu"))]
+    let cpu = not_built(DeviceRequest::Cpu);
+    cuda.into_iter().chain(wgpu).chain([cpu]).collect()
+}
+
+#[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
+fn not_built(family: DeviceRequest) -> DeviceReport {
+    let (id, reason) = (family.to_string(), Some(NOT_BUILT.to_owned()));
+    DeviceReport {
+        id,
+        name: String::new(),
+        usable: false,
+        reason,
+    }
+}
 
 /// A device that is ready to compute. Clones share it.
 #[derive(Clone)]
@@ -42,17 +89,38 @@ impl Compute {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_threads(request: DeviceRequest, threads: Option<usize>) -> Result<Self> {
-        match request {
-            DeviceRequest::Auto | DeviceRequest::Cpu => Self::cpu(request, threads, Vec::new()),
-            DeviceRequest::Wgpu(_) | DeviceRequest::Cuda(_) => {
-                Err(Error::device(format!("{request} cannot serve")))
+        let refused =
+            |reason: String| Err(Error::device(format!("{request} cannot serve: {reason}")));
+        let compute = match request {
+            DeviceRequest::Cpu => Self::cpu(request, threads, Vec::new()),
+            DeviceRequest::Cuda(index) => Self::cuda(request, index, Vec::new()).or_else(refused),
+            DeviceRequest::Wgpu(index) => {
+                Self::wgpu(request, index, true, Vec::new()).or_else(refused)
             }
-        }
+            DeviceRequest::Auto => {
+                let mut reasons = Vec::new();
+                Self::cuda(request, None, Vec::new())
+                    .or_else(|reason| {
+                        reasons.push(format!("cuda: {reason}"));
+                        Self::wgpu(request, None, false, reasons.clone())
+                    })
+                    .or_else(|reason| {
+                        reasons.push(format!("wgpu: {reason}"));
+                        Self::cpu(request, threads, reasons.clone())
+                    })
+            }
+        }?;
+        let info = compute.info();
+        tracing::info!(device = %info.used, name = %info.name, reasons = ?info.reasons, "device chosen");
+        Ok(compute)
     }
 
     #[cfg(feature = "cpu")]
     fn cpu(request: DeviceRequest, threads: Option<usize>, reasons: Vec<String>) -> Result<Self> {
         let pool = Pool::new(threads)?;
+        let device = Device::flex();
+        pool.run(|| probe::probe(&device))
+            .map_err(|reason| Error::device(format!("cpu: {reason}")))?;
         let info = DeviceInfo {
             requested: request.to_string(),
             used: DeviceRequest::Cpu.to_string(),
@@ -61,7 +129,7 @@ impl Compute {
             reasons,
         };
         Ok(Self(Arc::new(Inner {
-            device: Device::flex(),
+            device,
             info,
             pool: Some(pool),
         })))
@@ -74,8 +142,74 @@ impl Compute {
             .map(|reason| format!("\n  {reason}"))
             .collect();
         Err(Error::device(format!(
-            "this program was built without the CPU backend{reasons}"
+            "cpu cannot serve: {NOT_BUILT}{reasons}"
         )))
+    }
+
+    #[cfg(feature = "wgpu")]
+    fn wgpu(
+        request: DeviceRequest,
+        index: Option<usize>,
+        software: bool,
+        reasons: Vec<String>,
+    ) -> Result<Self, String> {
+        let (device, index, name) = wgpu::open(index, software)?;
+        Ok(Self::gpu(
+            request,
+            DeviceRequest::Wgpu(Some(index)),
+            device,
+            name,
+            reasons,
+        ))
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn wgpu(_: DeviceRequest, _: Option<usize>, _: bool, _: Vec<String>) -> Result<Self, String> {
+        Err(NOT_BUILT.to_owned())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(
+        request: DeviceRequest,
+        index: Option<usize>,
+        reasons: Vec<String>,
+    ) -> Result<Self, String> {
+        let (device, index, name) = cuda::open(index)?;
+        Ok(Self::gpu(
+            request,
+            DeviceRequest::Cuda(Some(index)),
+            device,
+            name,
+            reasons,
+        ))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn cuda(_: DeviceRequest, _: Option<usize>, _: Vec<String>) -> Result<Self, String> {
+        Err(NOT_BUILT.to_owned())
+    }
+
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    fn gpu(
+        request: DeviceRequest,
+        used: DeviceRequest,
+        device: Device,
+        name: String,
+        reasons: Vec<String>,
+    ) -> Self {
+        let (requested, used) = (request.to_string(), used.to_string());
+        let info = DeviceInfo {
+            requested,
+            used,
+            name,
+            threads: None,
+            reasons,
+        };
+        Self(Arc::new(Inner {
+            device,
+            info,
+            pool: None,
+        }))
     }
 
     /// Burn's name for the device, to create tensors on.
@@ -134,4 +268,65 @@ fn cpu_name() -> String {
             Some(line.split_once(':')?.1.trim().to_owned())
         });
     told.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[cfg(feature = "cpu")]
+    #[test]
+    fn the_cpu_serves_and_says_so() {
+        let compute = Compute::with_threads(DeviceRequest::Cpu, Some(2)).unwrap();
+        let info = compute.info();
+        assert_eq!(
+            (info.requested.as_str(), info.used.as_str()),
+            ("cpu", "cpu")
+        );
+        assert_eq!(info.threads, Some(2));
+        assert!(info.reasons.is_empty() && !info.name.is_empty());
+    }
+
+    #[cfg(feature = "cpu")]
+    #[test]
+    fn a_panic_becomes_an_error_and_the_device_goes_on() {
+        let compute = Compute::with_threads(DeviceRequest::Cpu, Some(1)).unwrap();
+        let error = compute
+            .run(|| -> Result<()> { panic!("kernel 7") })
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Device);
+        assert!(error.to_string().contains("kernel 7"), "{error}");
+        assert_eq!(compute.run(|| Ok(3)).unwrap(), 3);
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_is_not_built_in_is_an_error_when_asked_for_and_a_reason_under_auto() {
+        let error = Compute::new(DeviceRequest::Cuda(None)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Device);
+        assert!(error.to_string().contains("built without"), "{error}");
+        let auto = Compute::new(DeviceRequest::Auto).unwrap();
+        assert!(
+            auto.info().reasons[0].starts_with("cuda: "),
+            "{:?}",
+            auto.info()
+        );
+    }
+
+    #[test]
+    fn the_list_names_every_family() {
+        let list = devices();
+        for family in ["cuda", "wgpu", "cpu"] {
+            assert!(
+                list.iter().any(|report| report.id.starts_with(family)),
+                "{list:?}"
+            );
+        }
+        assert!(
+            list.iter()
+                .all(|report| report.usable || report.reason.is_some()),
+            "{list:?}"
+        );
+    }
 }

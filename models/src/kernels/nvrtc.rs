@@ -1,0 +1,53 @@
+//! Loading NVRTC, CUDA's compiler at run time, from folders that the system's loader does not search.
+//!
+//! CubeCL loads it by its bare name. A library that has been loaded from a path before is found by that
+//! name too, because the loader knows it by its soname.
+
+use std::path::Path;
+
+use libloading::Library;
+
+/// The names that CubeCL's bindings try, those that a toolkit of the last years installs.
+const NAMES: [&str; 4] = if cfg!(windows) {
+    [
+        "nvrtc64_130_0.dll",
+        "nvrtc64_120_0.dll",
+        "nvrtc64_112_0.dll",
+        "nvrtc.dll",
+    ]
+} else {
+    [
+        "libnvrtc.so.13",
+        "libnvrtc.so.12",
+        "libnvrtc.so.11",
+        "libnvrtc.so",
+    ]
+};
+
+/// Whether the loader finds the library by name.
+pub(crate) fn is_loadable() -> bool {
+    NAMES.iter().any(|name| {
+        // SAFETY: loading runs the library's initializers; NVRTC's set up nothing but itself. It is the
+        // library that CubeCL is about to load, by the same name.
+        unsafe { Library::new(name) }.is_ok()
+    })
+}
+
+/// Loads the library from `folder` and keeps it for the life of the process. Whether it was there.
+pub(crate) fn load_from(folder: &Path) -> bool {
+    NAMES
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.is_file())
+        .any(|path| {
+            // SAFETY: as above; the folder is the program's own or the one that the user named by CUDA_PATH.
+            match unsafe { Library::new(path) } {
+                Ok(library) => {
+                    // It must stay loaded for its name to be known.
+                    std::mem::forget(library);
+                    true
+                }
+                Err(_) => false,
+            }
+        })
+}

@@ -12,7 +12,7 @@
 //! and not blended; 16-bit grey is *clipped* to 255 where 16-bit colour keeps its high byte; CMYK is read
 //! with inverted inks; colour profiles are ignored.
 //!
-//! A picture comes from anywhere, so the decoders work under [`Limits`], checked before anything is
+//! A picture comes from anywhere, so the decoders work under [`PictureLimits`], checked before anything is
 //! allocated, and a panic inside one becomes an error.
 
 mod format;
@@ -24,6 +24,7 @@ mod raster;
 mod resample;
 mod webp;
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,7 +38,7 @@ use crate::weights::Preprocess;
 
 /// What a picture may cost before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PictureLimits {
     /// The most bytes of a file: 256 MiB.
     pub file_bytes: u64,
     /// The most pixels, width times height: 178,956,970, where Pillow too takes a picture for a bomb.
@@ -46,7 +47,7 @@ pub struct Limits {
     pub memory: u64,
 }
 
-impl Default for Limits {
+impl Default for PictureLimits {
     fn default() -> Self {
         Self {
             file_bytes: 256 << 20,
@@ -57,10 +58,16 @@ impl Default for Limits {
 }
 
 /// A picture as CLIP sees it: a square of 8-bit RGB, resized and cropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     side: usize,
     rgb: Vec<u8>,
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({0} × {0} pixels)", self.side)
+    }
 }
 
 impl Picture {
@@ -70,7 +77,7 @@ impl Picture {
     /// # Errors
     /// Of kind `Input` where the bytes are no picture of these formats, are damaged or cut short, or
     /// exceed a limit.
-    pub fn decode(bytes: &[u8], preprocess: &Preprocess, limits: &Limits) -> Result<Self> {
+    pub fn decode(bytes: &[u8], preprocess: &Preprocess, limits: &PictureLimits) -> Result<Self> {
         Self::from_bytes(bytes, preprocess, limits).map_err(Error::input)
     }
 
@@ -79,7 +86,11 @@ impl Picture {
     /// # Errors
     /// As [`decode`](Self::decode), with the path in the message; and where there is no such file, it
     /// cannot be read, or it is not a regular file (a folder, a pipe).
-    pub fn open(path: impl AsRef<Path>, preprocess: &Preprocess, limits: &Limits) -> Result<Self> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        preprocess: &Preprocess,
+        limits: &PictureLimits,
+    ) -> Result<Self> {
         let path = path.as_ref();
         let told = |message: String| Error::input(format!("{}: {message}", path.display()));
         let bytes = read(path, limits).map_err(|failure| match failure {
@@ -92,7 +103,7 @@ impl Picture {
         Self::from_bytes(&bytes, preprocess, limits).map_err(told)
     }
 
-    fn from_bytes(bytes: &[u8], preprocess: &Preprocess, limits: &Limits) -> Decoded<Self> {
+    fn from_bytes(bytes: &[u8], preprocess: &Preprocess, limits: &PictureLimits) -> Decoded<Self> {
         if bytes.len() as u64 > limits.file_bytes {
             return Err(too_long(bytes.len() as u64, limits));
         }
@@ -143,7 +154,7 @@ enum Unread {
 
 /// All bytes of a regular file within the limit. A pipe is refused before it is opened: opening one
 /// waits for its other end.
-fn read(path: &Path, limits: &Limits) -> std::result::Result<Vec<u8>, Unread> {
+fn read(path: &Path, limits: &PictureLimits) -> std::result::Result<Vec<u8>, Unread> {
     let kind = std::fs::metadata(path).map_err(Unread::Io)?;
     if kind.is_dir() {
         let message = "this is a folder; expected a picture".to_owned();
@@ -163,7 +174,7 @@ fn read(path: &Path, limits: &Limits) -> std::result::Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-fn too_long(got: u64, limits: &Limits) -> String {
+fn too_long(got: u64, limits: &PictureLimits) -> String {
     format!(
         "the picture's file has {got} bytes, the limit is {}",
         limits.file_bytes
@@ -171,7 +182,7 @@ fn too_long(got: u64, limits: &Limits) -> String {
 }
 
 /// The upright picture at its full size.
-fn raster(bytes: &[u8], limits: &Limits) -> Decoded<Raster> {
+fn raster(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
     let format = Format::of(bytes)?;
     let decode = || match format {
         Format::Jpeg => jpeg::decode(bytes, limits),

@@ -113,9 +113,25 @@ mod tests {
     use super::*;
 
     fn exif(big: bool, kind: u16, value: u32) -> Vec<u8> {
-        let u16s = |v: u16| if big { v.to_be_bytes() } else { v.to_le_bytes() };
-        let u32s = |v: u32| if big { v.to_be_bytes() } else { v.to_le_bytes() };
-        let mut out = if big { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
+        let u16s = |v: u16| {
+            if big {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            }
+        };
+        let u32s = |v: u32| {
+            if big {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            }
+        };
+        let mut out = if big {
+            b"MM\0*".to_vec()
+        } else {
+            b"II*\0".to_vec()
+        };
         out.extend(u32s(8));
         out.extend(u16s(1));
         out.extend(u16s(ORIENTATION));

@@ -1,6 +1,6 @@
 //! A decoded picture at its full size.
 
-use super::{Decoded, Limits};
+use super::{Decoded, PictureLimits};
 
 /// 8-bit RGB, row by row from the top: `[height, width, 3]`. Neither side is 0.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Raster {
         width: u64,
         height: u64,
         bytes_per_pixel: u64,
-        limits: &Limits,
+        limits: &PictureLimits,
     ) -> Decoded<()> {
         if width == 0 || height == 0 {
             return Err(format!(

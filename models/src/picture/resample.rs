@@ -124,24 +124,16 @@ fn nearest(source: usize, resized: usize, range: std::ops::Range<usize>) -> Vec<
 
 /// Radius and curve of a filter.
 fn shape(filter: Resample) -> (f64, fn(f64) -> f64) {
-    let sinc = |x: f64| {
-        let x = x * std::f64::consts::PI;
-        if x == 0.0 { 1.0 } else { x.sin() / x }
-    };
     match filter {
-        Resample::Nearest | Resample::Box => (0.5, |x| {
-            if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 }
-        }),
+        Resample::Nearest | Resample::Box => {
+            (0.5, |x| if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 })
+        }
         Resample::Bilinear => (1.0, |x| (1.0 - x.abs()).max(0.0)),
         Resample::Hamming => (1.0, |x| {
-            let x = x.abs();
-            if x == 0.0 {
-                1.0
-            } else if x >= 1.0 {
-                0.0
+            if x.abs() < 1.0 {
+                sinc(x) * (0.54 + 0.46 * (x * std::f64::consts::PI).cos())
             } else {
-                let x = x * std::f64::consts::PI;
-                x.sin() / x * (0.54 + 0.46 * x.cos())
+                0.0
             }
         }),
         // Keys's cubic with a = −1/2 (IEEE ASSP 29, 1981).
@@ -156,7 +148,7 @@ fn shape(filter: Resample) -> (f64, fn(f64) -> f64) {
                 0.0
             }
         }),
-        Resample::Lanczos => (3.0, move |x| {
+        Resample::Lanczos => (3.0, |x| {
             if (-3.0..3.0).contains(&x) {
                 sinc(x) * sinc(x / 3.0)
             } else {
@@ -164,6 +156,12 @@ fn shape(filter: Resample) -> (f64, fn(f64) -> f64) {
             }
         }),
     }
+}
+
+/// sin(πx) / (πx).
+fn sinc(x: f64) -> f64 {
+    let x = x * std::f64::consts::PI;
+    if x == 0.0 { 1.0 } else { x.sin() / x }
 }
 
 /// The crop of the resized picture: `[rows.crop, columns.crop, 3]`.

@@ -30,11 +30,16 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod checkpoint;
 mod cli;
 pub mod commands;
 mod console;
 mod error;
+mod keep;
+mod names;
 mod output;
+mod plan;
+mod quantize_report;
 pub mod wikitext;
 
 pub use cli::{Cli, Command, run};

@@ -1,19 +1,341 @@
 //! `model`: a checkpoint as people have it becomes one `.weights` file.
+//!
+//! Two passes over the tensors. The first looks for values that are no numbers and hashes the rest, which
+//! gives the model its identity; the second quantizes and writes. Neither holds more than one tensor.
 
+use crate::checkpoint::Checkpoint;
+use crate::keep::Keep;
+use crate::plan::{Plan, Wishes};
+use crate::quantize_report::{Line, Report, Totals};
 use crate::{Console, Error, Result};
-use std::path::PathBuf;
+use clap::ValueEnum;
+use morelet_models::Tokenizer;
+use morelet_models::weights::{ModelKind, Pooling, Precision, WeightsWriter};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `model`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A checkpoint is a directory with config.json, a tokenizer (tokenizer.json; sentencepiece.bpe.model; \
+vocab.json and merges.txt) and weights (model.safetensors or its shards; pytorch_model.bin or its shards, \
+which are read as data and never executed). Models: AdaSeq's task models, XLMRobertaForTokenClassification, \
+XLMRobertaModel, CLIPModel. A gate is a safetensors file with `weight` and `bias`.
+
+Layer norms, biases, the CRF and the gate stay f32 whatever is asked.")]
 pub struct Args {
     /// Directory of the checkpoint, or the safetensors file of a gate
     checkpoint: PathBuf,
-    /// The .weights file to write
+    /// The .weights file to write; replaced only once the new one is whole
     #[arg(short, long, value_name = "F.weights")]
     output: PathBuf,
+    /// What the model is for [default: what its tensors tell]
+    #[arg(long)]
+    kind: Option<Kind>,
+    /// The type to store matrices in
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    quantize: Quantize,
+    /// The device to lay the weights out for; all three write row-major today, which every device reads
+    #[arg(long, default_value = "any")]
+    target: Target,
+    /// Store the tensors whose names match PATTERN (`*` any run of characters, `?` one) as TYPE; the last that
+    /// matches counts
+    #[arg(long, value_name = "PATTERN=TYPE")]
+    keep: Vec<Keep>,
+    /// The labels in the order of the head's rows: a JSON list, or one a line [default: labels.json, else
+    /// id2label of config.json]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Which sub-tokens represent a word: first, last or mean [default: first]
+    #[arg(long, value_name = "P")]
+    pooling: Option<Pooling>,
+    /// The ids between the words and what was retrieved, by commas [default: the id of </s>]
+    #[arg(long, value_name = "IDS")]
+    separator: Option<String>,
+    /// The most ids of one input [default: max_position_embeddings − 2]
+    #[arg(long, value_name = "N")]
+    max_length: Option<u32>,
+    /// Leave out tensors that the model has no place for, instead of refusing
+    #[arg(long)]
+    ignore_extra: bool,
+    /// Licence of the weights, as an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    licence: Option<String>,
+    /// Whom to thank for the weights
+    #[arg(long, value_name = "TEXT")]
+    attribution: Option<String>,
+    /// Write what each tensor became, and what that cost, as JSON
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Named entities
+    Ner,
+    /// Relations
+    Re,
+    /// CLIP
+    Clip,
+    /// The gate between two experts
+    Gate,
+}
+
+/// A type to store matrices in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Quantize {
+    /// 4 bytes a weight
+    F32,
+    /// 2 bytes a weight
+    F16,
+    /// 1 byte a weight, one scale a row
+    Q8,
+    /// Half a byte a weight, one scale for 32; not written yet
+    Q4,
+}
+
+/// What weights are laid out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// Every device
+    Any,
+    /// The CPU
+    Cpu,
+    /// A GPU
+    Gpu,
 }
 
 /// Converts one checkpoint.
-pub fn run(args: &Args, _console: &Console) -> Result<()> {
-    Err(Error::input("not a checkpoint").at(&args.checkpoint))
+///
+/// # Errors
+/// Of kind `Usage` for options that contradict the model, `Input` for a checkpoint that is damaged, not
+/// complete, or of an unknown kind.
+pub fn run(args: &Args, console: &Console) -> Result<()> {
+    let precision = args.precision()?;
+    let wishes = args.wishes()?;
+    let checkpoint = Checkpoint::open(&args.checkpoint)?;
+    let mut plan = Plan::new(&checkpoint, &wishes, console)?;
+    for keep in &args.keep {
+        if !plan.tensors.iter().any(|(name, _)| keep.matches(name)) {
+            let names = plan
+                .tensors
+                .iter()
+                .take(3)
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>();
+            return Err(Error::usage(format!(
+                "--keep {keep}: no tensor has such a name; some are {}",
+                names.join(", ")
+            )));
+        }
+    }
+    if let Some(tokenizer) = &plan.tokenizer {
+        Tokenizer::new(&tokenizer.json).map_err(|error| Error::from(error).at(&tokenizer.path))?;
+    }
+    console.check()?;
+
+    let bytes = plan
+        .tensors
+        .iter()
+        .map(|(_, tensor)| tensor.count() * 4)
+        .sum::<u64>();
+    let bar = console.byte_bar("checking", 2 * bytes);
+    let identity = identity(&plan, console, &bar)?;
+    plan.meta.identity = identity.to_string();
+    plan.meta.quantization = args.quantization(precision);
+    plan.meta.licence.clone_from(&args.licence);
+    plan.meta.attribution.clone_from(&args.attribution);
+
+    bar.set_message("writing");
+    let tokenizer = plan
+        .tokenizer
+        .as_ref()
+        .map(|tokenizer| tokenizer.json.as_slice());
+    let mut writer = WeightsWriter::create(&args.output, &plan.meta, tokenizer)?;
+    let mut lines = Vec::new();
+    let mut values = Vec::new();
+    for (name, tensor) in &plan.tensors {
+        values.clear();
+        tensor.values(&mut |chunk| {
+            values.extend_from_slice(chunk);
+            bar.inc(4 * chunk.len() as u64);
+            console.check()
+        })?;
+        let keep = args.keep.iter().rev().find(|keep| keep.matches(name));
+        let wanted = keep.map_or(precision, Keep::precision);
+        let report = writer.tensor(name, &tensor.shape, wanted, &values)?;
+        lines.push(Line::new(
+            name,
+            &tensor.name,
+            tensor.dtype.name(),
+            &tensor.shape,
+            &report,
+        ));
+    }
+    let root = writer.finish()?;
+    bar.finish_and_clear();
+
+    let report = Report {
+        checkpoint: args.checkpoint.display().to_string(),
+        output: args.output.display().to_string(),
+        kind: plan.meta.kind,
+        identity: plan.meta.identity.clone(),
+        root: root.to_string(),
+        quantization: plan.meta.quantization.clone(),
+        totals: Totals::of(&lines),
+        tensors: lines,
+        dropped: plan.dropped.clone(),
+    };
+    if let Some(path) = &args.report {
+        write_report(path, &report)?;
+    }
+    let Report {
+        kind, quantization, ..
+    } = &report;
+    console.say(format_args!(
+        "{}: {kind}, {quantization}, identity {identity}",
+        args.output.display()
+    ));
+    console.say(report.totals.table());
+    if !report.dropped.is_empty() {
+        console.say(format_args!("left out: {}", report.dropped.join(", ")));
+    }
+    Ok(())
+}
+
+impl Args {
+    fn precision(&self) -> Result<Precision> {
+        let asked = match self.quantize {
+            Quantize::F32 => Precision::F32,
+            Quantize::F16 => Precision::F16,
+            Quantize::Q8 => Precision::Q8,
+            Quantize::Q4 => Precision::Q4,
+        };
+        if asked == Precision::Q4
+            || self
+                .keep
+                .iter()
+                .any(|keep| keep.precision() == Precision::Q4)
+        {
+            return Err(Error::usage("q4 is not written yet: choose f32, f16 or q8"));
+        }
+        Ok(asked)
+    }
+
+    fn wishes(&self) -> Result<Wishes> {
+        for (option, text) in [
+            ("--licence", &self.licence),
+            ("--attribution", &self.attribution),
+        ] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(Error::usage(format!("{option}: expected some text")));
+            }
+        }
+        Ok(Wishes {
+            kind: self.kind.map(|kind| match kind {
+                Kind::Ner => ModelKind::Ner,
+                Kind::Re => ModelKind::Re,
+                Kind::Clip => ModelKind::Clip,
+                Kind::Gate => ModelKind::Gate,
+            }),
+            labels: self.labels.clone(),
+            pooling: self.pooling,
+            separator: self.separator.as_deref().map(ids).transpose()?,
+            max_length: self.max_length,
+            ignore_extra: self.ignore_extra,
+        })
+    }
+
+    /// How the file was quantized, for people.
+    fn quantization(&self, precision: Precision) -> String {
+        if self.keep.is_empty() {
+            return precision.to_string();
+        }
+        let keep = self.keep.iter().map(Keep::to_string).collect::<Vec<_>>();
+        format!("{precision} ({})", keep.join(", "))
+    }
+}
+
+/// The ids of `--separator`: `2,2`, or with spaces.
+fn ids(text: &str) -> Result<Vec<u32>> {
+    let ids = text
+        .split([',', ' '])
+        .filter(|id| !id.is_empty())
+        .map(|id| {
+            let fail = |_| {
+                Error::usage(format!(
+                    "--separator: expected ids such as `2,2`, got `{id}`"
+                ))
+            };
+            id.parse::<u32>().map_err(fail)
+        });
+    ids.collect()
+}
+
+/// The hash over names, shapes and values of the source's tensors, sorted by our names: whatever a
+/// checkpoint is packed in and however it is quantized afterwards, it is the same.
+///
+/// # Errors
+/// Where a value is NaN or infinite.
+fn identity(
+    plan: &Plan<'_>,
+    console: &Console,
+    bar: &indicatif::ProgressBar,
+) -> Result<blake3::Hash> {
+    let mut tensors: Vec<_> = plan.tensors.iter().collect();
+    tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut hasher =
+        blake3::Hasher::new_derive_key("morelet 2026 identity of a checkpoint's tensors");
+    let mut bytes = Vec::new();
+    for (name, tensor) in tensors {
+        hasher
+            .update(&(name.len() as u64).to_le_bytes())
+            .update(name.as_bytes());
+        hasher.update(&(tensor.shape.len() as u64).to_le_bytes());
+        for dimension in &tensor.shape {
+            hasher.update(&dimension.to_le_bytes());
+        }
+        let mut at = 0_u64;
+        tensor.values(&mut |values| {
+            if let Some(bad) = values.iter().position(|value| !value.is_finite()) {
+                let value = values[bad];
+                let message = format!(
+                    "tensor `{}` ({name}): element {} is {value}: the checkpoint is damaged, or its training diverged",
+                    tensor.name,
+                    at + bad as u64
+                );
+                return Err(Error::input(message).at(tensor.path()));
+            }
+            bytes.clear();
+            bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            hasher.update(&bytes);
+            at += values.len() as u64;
+            bar.inc(bytes.len() as u64);
+            console.check()
+        })?;
+    }
+    Ok(hasher.finalize())
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let mut json = serde_json::to_vec_pretty(report)
+        .map_err(|error| Error::input(error.to_string()).at(path).caused_by(error))?;
+    json.push(b'\n');
+    Ok(morelet_mapped::write_file_atomically(path, &json)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_are_ids_by_commas_or_spaces() {
+        assert_eq!(ids("2").unwrap(), [2]);
+        assert_eq!(ids("2,2").unwrap(), [2, 2]);
+        assert_eq!(ids("2, 250001").unwrap(), [2, 250_001]);
+        assert!(ids("").unwrap().is_empty());
+        for text in ["</s>", "-1", "2;2", "99999999999"] {
+            assert_eq!(ids(text).unwrap_err().exit_code(), 2, "{text}");
+        }
+    }
 }

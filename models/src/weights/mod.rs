@@ -18,6 +18,8 @@ mod quantize;
 mod reader;
 mod schema;
 mod table;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use check::{

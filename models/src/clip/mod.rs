@@ -1,1 +1,145 @@
-//! CLIP.
+//! CLIP (Radford et al. 2021): a text and a picture as unit vectors of one space.
+//!
+//! Two pre-norm transformers with a projection each. The text tower sees only what lies to the left and
+//! is read at the end-of-text token; the vision tower sees patches of the picture as if they were words,
+//! and is read at a class token put before them.
+
+mod layer;
+mod text;
+mod vision;
+
+use burn::tensor::Tensor;
+
+use self::text::TextTower;
+use self::vision::VisionTower;
+use crate::cancel::Cancel;
+use crate::device::Compute;
+use crate::error::{Error, ErrorKind, Result};
+use crate::picture::Picture;
+use crate::tokenizer::Tokenizer;
+use crate::weights::{ClipConfig, Meta, Preprocess, Weights};
+use crate::xlmr::read;
+
+/// CLIP on a device.
+#[derive(Debug)]
+pub struct Clip {
+    weights: Weights,
+    config: ClipConfig,
+    compute: Compute,
+    tokenizer: Tokenizer,
+    text: TextTower,
+    vision: VisionTower,
+}
+
+impl Clip {
+    /// Uploads both towers.
+    ///
+    /// # Errors
+    /// Of kind `Model` where the file holds no CLIP, `Tokenizer` where its tokenizer is missing or
+    /// cannot be read, `File` where the weights are damaged, `Device` where they do not fit.
+    pub fn load(weights: Weights, compute: &Compute) -> Result<Self> {
+        let path = weights.container().path();
+        let Some(config) = weights.meta().clip().cloned() else {
+            let kind = weights.meta().kind;
+            return Err(Error::model(
+                path,
+                format!("expected a CLIP, got a model of kind {kind}"),
+            ));
+        };
+        let Some(json) = weights.tokenizer() else {
+            let message = format!("{}: there is no section tokenizer", path.display());
+            return Err(Error::new(ErrorKind::Tokenizer, message));
+        };
+        let tokenizer = Tokenizer::new(&json)?;
+        let (text, vision) = compute.run(|| {
+            let text = TextTower::load(&weights, &config, compute)?;
+            Ok((text, VisionTower::load(&weights, &config, compute)?))
+        })?;
+        Ok(Self {
+            config,
+            compute: compute.clone(),
+            tokenizer,
+            text,
+            vision,
+            weights,
+        })
+    }
+
+    /// What the file says about the model.
+    pub fn meta(&self) -> &Meta {
+        self.weights.meta()
+    }
+
+    /// Width of a feature.
+    pub fn dim(&self) -> usize {
+        self.config.projection_dim as usize
+    }
+
+    /// What a picture has to go through before [`image`](Self::image).
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.config.preprocess
+    }
+
+    /// The ids of a text: start of text, as many as fit, end of text.
+    ///
+    /// # Errors
+    /// Of kind `Tokenizer`.
+    pub fn text_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let config = &self.config.text;
+        let room = (config.max_position_embeddings as usize).saturating_sub(2);
+        let mut ids = vec![config.bos_token_id];
+        ids.extend(self.tokenizer.encode(text)?.into_iter().take(room));
+        ids.push(config.end_of_text_id);
+        Ok(ids)
+    }
+
+    /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer.
+    ///
+    /// # Errors
+    /// Of kind `Tokenizer`, `Cancelled`, and `Device`; `Input` where the tokenizer gives an id that the
+    /// model has no row for.
+    pub fn text(&self, text: &str, cancel: &Cancel) -> Result<Vec<f32>> {
+        let ids = self.text_ids(text)?;
+        let embeddings = self.text.embed(&self.weights, &ids)?;
+        self.feature(|| {
+            self.text
+                .forward(embeddings, &ids, self.compute.device(), cancel)
+        })
+    }
+
+    /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer.
+    ///
+    /// # Errors
+    /// Of kind `Input` where the picture was prepared for another model; `Cancelled` and `Device`.
+    pub fn image(&self, picture: &Picture, cancel: &Cancel) -> Result<Vec<f32>> {
+        let side = self.config.vision.image_size as usize;
+        if picture.side() != side {
+            return Err(Error::input(format!(
+                "expected a picture of {side} × {side} pixels, got {0} × {0}",
+                picture.side()
+            )));
+        }
+        let pixels = picture.normalized(self.preprocess());
+        self.feature(|| self.vision.forward(&pixels, self.compute.device(), cancel))
+    }
+
+    /// Runs a tower, reads what it says `[1, dim]`, and scales it to length 1.
+    fn feature(&self, tower: impl FnOnce() -> Result<Tensor<2>> + Send) -> Result<Vec<f32>> {
+        let mut feature = self.compute.run(|| read(tower()?))?;
+        let squares = feature.iter().map(|&x| f64::from(x) * f64::from(x));
+        let length = squares.sum::<f64>().sqrt();
+        if !length.is_finite() {
+            let message = format!("CLIP's feature has length {length}, expected a finite number");
+            return Err(Error::device(message));
+        }
+        if length > 0.0 {
+            for x in &mut feature {
+                *x = (f64::from(*x) / length) as f32;
+            }
+        }
+        Ok(feature)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The transformer layer that both towers are made of.
+
+use burn::tensor::Tensor;
+
+use crate::cancel::Cancel;
+use crate::device::Compute;
+use crate::error::Result;
+use crate::layers::{FeedForward, LayerNorm, SelfAttention};
+use crate::weights::{Activation, Weights};
+
+/// What the layers of one tower have in common.
+pub(super) struct Shape {
+    pub(super) layers: u32,
+    pub(super) heads: u32,
+    pub(super) activation: Activation,
+    pub(super) eps: f64,
+    pub(super) causal: bool,
+}
+
+/// A stack of pre-norm layers: each adds its attention, then its feed-forward, to what runs through.
+#[derive(Debug)]
+pub(super) struct Layers(Vec<Layer>);
+
+#[derive(Debug)]
+struct Layer {
+    norm1: LayerNorm,
+    attention: SelfAttention,
+    norm2: LayerNorm,
+    mlp: FeedForward,
+}
+
+impl Layers {
+    /// Reads `TOWER.layers.N.*`.
+    pub(super) fn load(
+        weights: &Weights,
+        tower: &str,
+        shape: &Shape,
+        compute: &Compute,
+    ) -> Result<Self> {
+        let layer = |n: u32| -> Result<Layer> {
+            let part = |part: &str| format!("{tower}.layers.{n}.{part}");
+            let (heads, causal) = (shape.heads, shape.causal);
+            Ok(Layer {
+                norm1: LayerNorm::load(weights, &part("norm1"), shape.eps, compute)?,
+                attention: SelfAttention::load(
+                    weights,
+                    &part("attention"),
+                    heads,
+                    causal,
+                    compute,
+                )?,
+                norm2: LayerNorm::load(weights, &part("norm2"), shape.eps, compute)?,
+                mlp: FeedForward::load(weights, &part("mlp"), shape.activation, compute)?,
+            })
+        };
+        (0..shape.layers)
+            .map(layer)
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// `[1, n, d]` to `[1, n, d]`.
+    pub(super) fn forward(&self, mut x: Tensor<3>, cancel: &Cancel) -> Result<Tensor<3>> {
+        for layer in &self.0 {
+            cancel.check()?;
+            x = x.clone() + layer.attention.forward(layer.norm1.forward(x));
+            x = x.clone() + layer.mlp.forward(layer.norm2.forward(x));
+        }
+        Ok(x)
+    }
+}

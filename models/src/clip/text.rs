@@ -1,0 +1,96 @@
+//! The text tower.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::layer::{Layers, Shape};
+use crate::cancel::Cancel;
+use crate::device::Compute;
+use crate::error::Result;
+use crate::layers::{LayerNorm, Linear};
+use crate::weights::{ClipConfig, Weights};
+
+/// The `eos_token_id` of the configurations that were published before it was used for pooling. The
+/// text is then read at the largest id, which in CLIP's vocabulary is the end-of-text token.
+const POOL_AT_LARGEST: u32 = 2;
+
+#[derive(Debug)]
+pub(super) struct TextTower {
+    width: usize,
+    eos_token_id: u32,
+    layers: Layers,
+    norm: LayerNorm,
+    projection: Linear,
+}
+
+impl TextTower {
+    pub(super) fn load(weights: &Weights, config: &ClipConfig, compute: &Compute) -> Result<Self> {
+        let text = &config.text;
+        let shape = Shape {
+            layers: text.num_hidden_layers,
+            heads: text.num_attention_heads,
+            activation: text.hidden_act,
+            eps: text.layer_norm_eps,
+            causal: true,
+        };
+        Ok(Self {
+            width: text.hidden_size as usize,
+            eos_token_id: text.eos_token_id,
+            layers: Layers::load(weights, "text", &shape, compute)?,
+            norm: LayerNorm::load(weights, "text.norm", shape.eps, compute)?,
+            projection: Linear::load_matrix(weights, "text.projection", compute)?,
+        })
+    }
+
+    /// Token + position, `[n, d]`. The rows are gathered from the map.
+    pub(super) fn embed(&self, weights: &Weights, ids: &[u32]) -> Result<Vec<f32>> {
+        let positions: Vec<u32> = (0..ids.len() as u32).collect();
+        let mut sum = weights.rows("text.embeddings.token", ids)?;
+        let position = weights.rows("text.embeddings.position", &positions)?;
+        for (x, p) in sum.iter_mut().zip(position) {
+            *x += p;
+        }
+        Ok(sum)
+    }
+
+    /// The feature of one text, `[1, dim]`, before it is normalized.
+    pub(super) fn forward(
+        &self,
+        embeddings: Vec<f32>,
+        ids: &[u32],
+        device: &Device,
+        cancel: &Cancel,
+    ) -> Result<Tensor<2>> {
+        let (n, d) = (ids.len(), self.width);
+        let x = Tensor::<3>::from_data(TensorData::new(embeddings, [1, n, d]), device);
+        let x = self.layers.forward(x, cancel)?;
+        let at = pooled_at(ids, self.eos_token_id);
+        // A layer norm looks at one vector at a time: only the one that is read needs it.
+        let x = x.slice([0..1, at..at + 1, 0..d]).reshape([1, d]);
+        Ok(self.projection.forward(self.norm.forward(x)))
+    }
+}
+
+/// The place at which the text is read.
+fn pooled_at(ids: &[u32], eos_token_id: u32) -> usize {
+    let wanted = match eos_token_id {
+        POOL_AT_LARGEST => ids.iter().copied().max(),
+        id => Some(id),
+    };
+    // Where the id does not occur, `transformers` reads the first place.
+    let place = wanted.and_then(|wanted| ids.iter().position(|&id| id == wanted));
+    place.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_read_where_the_configuration_says() {
+        let ids = [49406, 320, 2, 49407, 49407];
+        assert_eq!(pooled_at(&ids, 49407), 3);
+        assert_eq!(pooled_at(&ids, 2), 3);
+        assert_eq!(pooled_at(&ids, 320), 1);
+        assert_eq!(pooled_at(&ids, 7), 0);
+    }
+}

@@ -24,3 +24,6 @@ pub use analyzer::Analyzer;
 #[cfg(feature = "build")]
 pub use build::{Article, ParagraphText, TextIndexBuilder, TextOptions};
 pub use index::{Paragraph, ParagraphId, SentenceHit, SentenceId, TextIndex};
+
+#[cfg(test)]
+mod tests;

@@ -248,3 +248,126 @@ fn unsigned(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     word[..size].copy_from_slice(bytes.get(at..at.checked_add(size)?)?);
     Some(u64::from_le_bytes(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use morelet_mapped::{Container, Kind, Writer};
+
+    use super::*;
+
+    fn open(path: &Path, map: &[u8], len: usize) -> Result<Dictionary> {
+        let mut writer = Writer::create(path, Kind::TextIndex).unwrap();
+        let mut section = writer.section("dictionary", 1, true).unwrap();
+        section.put(map).unwrap();
+        section.finish().unwrap();
+        writer.finish().unwrap();
+        let container = Container::open(path, Kind::TextIndex, Default::default()).unwrap();
+        Dictionary::open(container.section("dictionary", 1..=1).unwrap(), len as u32)
+    }
+
+    /// Terms with nodes of every kind: many transitions from the root, long tails, prefixes of each other, and every
+    /// byte that UTF-8 has.
+    fn terms() -> BTreeMap<String, u64> {
+        let mut terms: Vec<String> = vec![String::new(), "a".into(), "ab".into(), "abc".into()];
+        terms.extend(
+            (0x20u32..0x2000)
+                .step_by(3)
+                .filter_map(char::from_u32)
+                .map(String::from),
+        );
+        terms.extend(
+            (0..4000u32).map(|n| format!("{:x}term{}", n.wrapping_mul(0x9E37_79B9) % 7919, n % 13)),
+        );
+        terms.extend((0..300).map(|n| format!("x{}s", "y".repeat(n))));
+        terms.extend(
+            (0x1F300u32..0x1F400)
+                .filter_map(char::from_u32)
+                .map(|c| format!("e{c}")),
+        );
+        terms.sort();
+        terms.dedup();
+        terms.into_iter().zip(0..).collect()
+    }
+
+    #[test]
+    fn numbers_are_those_that_the_crate_fst_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.index");
+        let terms = terms();
+        // Ordinals first, then numbers that jump, whose outputs take more bytes.
+        for factor in [1, 99_991] {
+            let map =
+                fst::Map::from_iter(terms.iter().map(|(term, number)| (term, number * factor)))
+                    .unwrap();
+            let mut dictionary = open(&path, map.as_fst().as_bytes(), terms.len()).unwrap();
+            dictionary.len = u32::MAX;
+            for term in terms.keys() {
+                for wanted in [
+                    term.clone(),
+                    format!("{term}s"),
+                    term.chars().skip(1).collect(),
+                    format!("b{term}"),
+                ] {
+                    let expected = map.get(&wanted).map(|number| number as u32);
+                    assert_eq!(dictionary.get(&wanted).unwrap(), expected, "{wanted:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_map_has_no_terms() {
+        let folder = tempfile::tempdir().unwrap();
+        let map = fst::Map::from_iter::<&str, _>([]).unwrap();
+        let dictionary = open(
+            &folder.path().join("text.index"),
+            map.as_fst().as_bytes(),
+            0,
+        )
+        .unwrap();
+        for term in ["", "a", "ab"] {
+            assert_eq!(dictionary.get(term).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_give_an_error_or_some_number_in_range() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.index");
+        let terms: Vec<String> = terms().into_keys().step_by(29).collect();
+        let sound = fst::Map::from_iter(terms.iter().zip(0..)).unwrap();
+        let sound = sound.as_fst().as_bytes();
+        let mut errors = 0;
+        // The container's own writing takes the time, so many places are damaged at once.
+        for seed in 0..400u64 {
+            let mut bytes = sound.to_vec();
+            let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            for _ in 0..=seed % 7 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let at = random as usize % bytes.len();
+                bytes[at] = (random >> 32) as u8;
+            }
+            let Ok(dictionary) = open(&path, &bytes, terms.len()) else {
+                errors += 1;
+                continue;
+            };
+            for term in &terms {
+                match dictionary.get(term) {
+                    Ok(number) => {
+                        assert!(number.is_none_or(|number| (number as usize) < terms.len()))
+                    }
+                    Err(_) => errors += 1,
+                }
+            }
+        }
+        assert!(errors > 1000, "{errors}");
+        for len in 0..sound.len().min(200) {
+            assert!(open(&path, &sound[..len], terms.len()).is_err());
+        }
+    }
+}

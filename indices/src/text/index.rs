@@ -13,7 +13,7 @@ use super::meta::{self, Meta};
 use super::paragraphs::Paragraphs;
 use super::postings::PostingsStore;
 use super::search::{self, Clause, Window};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hit::{Hit, join_equal_values};
 use crate::store::{Value, ValueStore};
 
@@ -153,11 +153,22 @@ impl TextIndex {
             .map(|scored| {
                 Ok(SentenceHit {
                     sentence: SentenceId(scored.sentence),
-                    paragraph: ParagraphId(self.paragraphs.of(scored.sentence)?),
+                    paragraph: self.paragraph_of(SentenceId(scored.sentence))?,
                     score: scored.score,
                 })
             })
             .collect()
+    }
+
+    /// The paragraph that a sentence is of.
+    pub fn paragraph_of(&self, SentenceId(sentence): SentenceId) -> Result<ParagraphId> {
+        if sentence >= self.len() {
+            return Err(Error::input(format_args!(
+                "there is no sentence {sentence}: the index holds {}",
+                self.len()
+            )));
+        }
+        Ok(ParagraphId(self.paragraphs.of(sentence)?))
     }
 
     /// Paragraph `id`, with its article's id and title.

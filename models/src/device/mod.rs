@@ -9,7 +9,12 @@
 mod cache;
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg_attr(not(feature = "cpu"), allow(dead_code))]
 mod pool;
+#[cfg_attr(
+    not(any(feature = "cpu", feature = "wgpu", feature = "cuda")),
+    allow(dead_code)
+)]
 mod probe;
 mod request;
 #[cfg(feature = "wgpu")]

@@ -29,7 +29,7 @@ pub(crate) fn is_loadable() -> bool {
     NAMES.iter().any(|name| {
         // SAFETY: loading runs the library's initializers; NVRTC's set up nothing but itself. It is the
         // library that CubeCL is about to load, by the same name.
-        unsafe { Library::new(name) }.is_ok()
+        unsafe { Library::new(*name) }.is_ok()
     })
 }
 

@@ -1,5 +1,7 @@
 //! Building an index of pictures.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
 use half::f16;
@@ -7,7 +9,7 @@ use instant_distance::{Builder, Heuristic, Point};
 use morelet_mapped::{Hash, Kind, Writer, encode};
 
 use super::graph::{LINKS, UPPER};
-use super::meta::{IDS, MAX_DIM, META, Meta, REVISION};
+use super::meta::{IDS, MAX_DIM, META, Meta, REVISION, STARTS};
 use super::relay;
 use super::vectors::{SCALES, VECTORS, Vectors, dot, normalize, quantize, stride};
 use crate::error::{Error, Result};
@@ -57,14 +59,17 @@ pub struct ImageEntry<'a> {
 }
 
 /// Writes an image index. Values go to the file as they come; features and graph stay in memory until
-/// [`ImageIndexBuilder::finish`]: 4 bytes a dimension and about 1 KB a picture.
+/// [`ImageIndexBuilder::finish`]: 4 bytes a dimension and about 1 KB for each feature that differs from the others.
 pub struct ImageIndexBuilder {
     writer: Writer,
     values: ValueWriter,
     options: ImageOptions,
-    /// The features as they will be read back, one after the other.
+    /// The features as they will be read back, one after the other, each once.
     rows: Vec<f32>,
-    len: u32,
+    /// By a hash of its bits, a row.
+    seen: HashMap<u64, u32>,
+    /// The row of each picture.
+    pictures: Vec<u32>,
 }
 
 impl ImageIndexBuilder {
@@ -86,18 +91,20 @@ impl ImageIndexBuilder {
             values,
             options,
             rows: Vec::new(),
-            len: 0,
+            seen: HashMap::new(),
+            pictures: Vec::new(),
         })
     }
 
     /// The number of pictures so far.
     pub fn len(&self) -> u32 {
-        self.len
+        // `add` takes no more than a u32 can count.
+        self.pictures.len() as u32
     }
 
     /// Whether no picture was added.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.pictures.is_empty()
     }
 
     /// Adds a picture and its feature, which is L2-normalized here.
@@ -114,24 +121,46 @@ impl ImageIndexBuilder {
             )));
         }
         let row = normalize(feature)?;
-        if self.len == u32::MAX - 1 {
+        if self.len() == u32::MAX - 1 {
             return Err(Error::too_large("more than 4,294,967,294 pictures"));
         }
         self.values
             .add(&mut self.writer, entry.id, entry.title, entry.intro)?;
-        // The graph is built over what will be searched.
-        match self.options.vectors {
-            Vectors::F16 => self
-                .rows
-                .extend(row.iter().map(|&value| f16::from_f32(value).to_f32())),
+        // The graph is built over what will be searched. Adding zero makes −0 a plain 0.
+        let row: Vec<f32> = match self.options.vectors {
+            Vectors::F16 => row
+                .iter()
+                .map(|&value| f16::from_f32(value).to_f32() + 0.0)
+                .collect(),
             Vectors::I8 => {
                 let (integers, scale) = quantize(&row);
-                self.rows
-                    .extend(integers.iter().map(|&integer| f32::from(integer) * scale));
+                integers
+                    .iter()
+                    .map(|&integer| f32::from(integer) * scale)
+                    .collect()
             }
-        }
-        self.len += 1;
+        };
+        let row = self.place(&row);
+        self.pictures.push(row);
         Ok(())
+    }
+
+    /// The number of `row`, which is appended if it is new. (One that is new and has the hash of another is appended
+    /// each time it comes.)
+    fn place(&mut self, row: &[f32]) -> u32 {
+        let dim = self.options.dim;
+        let mut hasher = DefaultHasher::new();
+        for value in row {
+            hasher.write_u32(value.to_bits());
+        }
+        let next = (self.rows.len() / dim) as u32;
+        let number = *self.seen.entry(hasher.finish()).or_insert(next);
+        let known = self.rows.get(number as usize * dim..);
+        if number < next && known.is_some_and(|known| known.starts_with(row)) {
+            return number;
+        }
+        self.rows.extend_from_slice(row);
+        next
     }
 
     /// Builds the graph and ends the file. `progress` is told what is being done.
@@ -141,23 +170,22 @@ impl ImageIndexBuilder {
             values,
             options,
             rows,
-            len,
+            pictures,
+            ..
         } = self;
         values.finish(&mut writer)?;
         progress("building the graph");
+        let len = (rows.len() / options.dim) as u32;
         let (hnsw, nodes) = build(&rows, len, &options)?;
         progress("writing the graph");
-        // Which picture stands at each node.
-        let mut ids = vec![0; len as usize];
-        for (image, node) in (0..).zip(nodes) {
-            ids[node.into_inner() as usize] = image;
+        // Which row stands at each node.
+        let mut order = vec![0; len as usize];
+        for (row, node) in (0..).zip(&nodes) {
+            order[node.into_inner() as usize] = row;
         }
-        write_rows(&mut writer, &rows, &ids, &options)?;
-        let mut section = writer.section(IDS, REVISION, true)?;
-        for id in &ids {
-            section.put(&id.to_le_bytes())?;
-        }
-        section.finish()?;
+        write_rows(&mut writer, &rows, &order, &options)?;
+        let nodes: Vec<u32> = nodes.iter().map(|node| node.into_inner()).collect();
+        write_pictures(&mut writer, &pictures, &nodes)?;
         let mut section = writer.section(LINKS, REVISION, true)?;
         let upper = relay::relay(&hnsw, len, &mut section)?;
         section.finish()?;
@@ -167,7 +195,8 @@ impl ImageIndexBuilder {
         let meta = Meta {
             clip_identity: options.clip_identity,
             dim: options.dim as u32,
-            len,
+            nodes: len,
+            pictures: pictures.len() as u32,
             vectors: options.vectors,
             upper: upper.sizes,
         };
@@ -182,25 +211,25 @@ impl ImageIndexBuilder {
 fn write_rows(
     writer: &mut Writer,
     rows: &[f32],
-    ids: &[u32],
+    order: &[u32],
     options: &ImageOptions,
 ) -> Result<()> {
     let dim = options.dim;
-    let row = |image: u32| &rows[image as usize * dim..(image as usize + 1) * dim];
+    let row = |row: u32| &rows[row as usize * dim..(row as usize + 1) * dim];
     let mut section = writer.section(VECTORS, REVISION, true)?;
     let mut scales = Vec::new();
     let mut bytes = Vec::with_capacity(stride(dim) * 2);
-    for &image in ids {
+    for &number in order {
         bytes.clear();
         match options.vectors {
             Vectors::F16 => bytes.extend(
-                row(image)
+                row(number)
                     .iter()
                     .flat_map(|&value| f16::from_f32(value).to_le_bytes()),
             ),
             Vectors::I8 => {
                 // Exactly the integers that the row was made of: its largest magnitude is 127 times the scale.
-                let (integers, scale) = quantize(row(image));
+                let (integers, scale) = quantize(row(number));
                 bytes.extend(integers.iter().map(|&integer| integer.cast_unsigned()));
                 bytes.resize(stride(dim), 0);
                 scales.extend(scale.to_le_bytes());
@@ -212,6 +241,33 @@ fn write_rows(
     if options.vectors == Vectors::I8 {
         let mut section = writer.section(SCALES, REVISION, true)?;
         section.put(&scales)?;
+        section.finish()?;
+    }
+    Ok(())
+}
+
+/// Writes which pictures each node stands for. `pictures` has the row of each picture, `nodes` the node of each row.
+fn write_pictures(writer: &mut Writer, pictures: &[u32], nodes: &[u32]) -> Result<()> {
+    let node = |&row: &u32| nodes[row as usize];
+    let mut starts = vec![0_u32; nodes.len() + 1];
+    for row in pictures {
+        starts[node(row) as usize + 1] += 1;
+    }
+    for place in 1..starts.len() {
+        starts[place] += starts[place - 1];
+    }
+    let mut next = starts.clone();
+    let mut ids = vec![0_u32; pictures.len()];
+    for (image, row) in (0..).zip(pictures) {
+        let place = &mut next[node(row) as usize];
+        ids[*place as usize] = image;
+        *place += 1;
+    }
+    for (name, numbers) in [(IDS, ids), (STARTS, starts)] {
+        let mut section = writer.section(name, REVISION, true)?;
+        for number in numbers {
+            section.put(&number.to_le_bytes())?;
+        }
         section.finish()?;
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) struct Layer {
 impl Graph {
     pub fn open(container: &Container, meta: &Meta) -> Result<Graph> {
         let zero = container.section(LINKS, REVISION..=REVISION)?;
-        check_len(&zero, u64::from(meta.len) * 4 * DEGREE as u64)?;
+        check_len(&zero, u64::from(meta.nodes) * 4 * DEGREE as u64)?;
         let bytes = container.section(UPPER, REVISION..=REVISION)?;
         let sizes = meta
             .upper
@@ -53,7 +53,7 @@ impl Graph {
             )?);
             start += size;
         }
-        let zero = Layer::new(zero, DEGREE, meta.len)?;
+        let zero = Layer::new(zero, DEGREE, meta.nodes)?;
         Ok(Graph { zero, upper })
     }
 

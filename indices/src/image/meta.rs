@@ -10,6 +10,8 @@ use crate::error::Result;
 pub(crate) const META: &str = "image.meta";
 /// The section of picture numbers, by node.
 pub(crate) const IDS: &str = "ids";
+/// The section that says where the numbers of each node begin.
+pub(crate) const STARTS: &str = "ids.starts";
 /// The revision of all sections of the index but those of the values.
 pub(crate) const REVISION: u32 = 1;
 
@@ -25,8 +27,10 @@ pub(crate) struct Meta {
     pub clip_identity: String,
     /// The length of a feature.
     pub dim: u32,
-    /// The number of nodes.
-    pub len: u32,
+    /// The number of nodes: of features that differ.
+    pub nodes: u32,
+    /// The number of pictures.
+    pub pictures: u32,
     /// How the features are kept.
     pub vectors: Vectors,
     /// The numbers of nodes in the layers above the lowest, from below.
@@ -42,13 +46,19 @@ impl Meta {
                 self.dim
             ));
         }
+        if self.nodes > self.pictures || (self.nodes == 0) != (self.pictures == 0) {
+            return Err(format!(
+                "{} nodes for {} pictures: expected one to each, or fewer",
+                self.nodes, self.pictures
+            ));
+        }
         if self.upper.len() > MAX_LAYERS {
             return Err(format!(
                 "{} layers: expected at most {MAX_LAYERS}",
                 self.upper.len()
             ));
         }
-        let mut below = self.len;
+        let mut below = self.nodes;
         for &layer in &self.upper {
             if layer == 0 || layer > below {
                 return Err(format!(

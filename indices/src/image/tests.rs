@@ -153,6 +153,44 @@ fn takes_few_pictures_and_many_equal_ones() {
     }
 }
 
+/// In a graph, thousands of equal nodes would link to nothing but each other.
+#[test]
+fn many_equal_pictures_hide_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    let mut features = clustered(700, 32, 1);
+    let flags = clustered(3, 32, 11);
+    for at in (0..2400).rev() {
+        features.insert(at * 700 / 2400, flags[at % 3].clone());
+    }
+    for vectors in [Vectors::F16, Vectors::I8] {
+        build(&path, vectors, &features).unwrap();
+        let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+        assert_eq!(index.len(), 3100);
+        for query in clustered(50, 32, 2).iter().chain(&flags) {
+            let scores = |hits: Vec<(ImageId, f32)>| -> Vec<f32> {
+                hits.into_iter().map(|(_, score)| score).collect()
+            };
+            let exact = index.search_exact(query, 10).unwrap();
+            let found = index.search(query, 10, 100).unwrap();
+            assert_eq!(scores(found), scores(exact));
+        }
+        // Of equal pictures, those that were added first.
+        let found = index.search(&flags[0], 10, 100).unwrap();
+        let first: Vec<u32> = (0..)
+            .zip(&features)
+            .filter(|(_, feature)| **feature == flags[0])
+            .map(|(image, _)| image)
+            .take(10)
+            .collect();
+        assert_eq!(
+            found.iter().map(|(image, _)| image.0).collect::<Vec<_>>(),
+            first
+        );
+        assert_eq!(index.search(&flags[0], 5000, 1).unwrap().len(), 3100);
+    }
+}
+
 #[test]
 fn returns_equal_values_once_unless_asked_for_keys() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +242,8 @@ fn refuses_features_without_a_direction_or_of_another_length() {
 fn a_damaged_file_gives_an_error_or_an_answer_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.index");
-    let features = clustered(120, 8, 6);
+    let mut features = clustered(120, 8, 6);
+    features.extend_from_within(20..60);
     for vectors in [Vectors::F16, Vectors::I8] {
         build(&path, vectors, &features).unwrap();
         let whole = std::fs::read(&path).unwrap();

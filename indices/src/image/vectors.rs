@@ -65,7 +65,7 @@ pub(crate) enum Rows {
 
 impl Rows {
     pub fn open(container: &Container, meta: &Meta) -> Result<Rows> {
-        let (dim, len) = (meta.dim as usize, u64::from(meta.len));
+        let (dim, len) = (meta.dim as usize, u64::from(meta.nodes));
         let bytes = container.section(VECTORS, REVISION..=REVISION)?;
         match meta.vectors {
             Vectors::F16 => {

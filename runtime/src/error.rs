@@ -158,3 +158,44 @@ impl From<io::Error> for Error {
         Self::from_below(ErrorKind::Io, error)
     }
 }
+
+impl From<morelet_mapped::Error> for Error {
+    fn from(error: morelet_mapped::Error) -> Self {
+        Self::from_below(of_file(error.kind()), error)
+    }
+}
+
+impl From<morelet_indices::Error> for Error {
+    fn from(error: morelet_indices::Error) -> Self {
+        use morelet_indices::ErrorKind as Below;
+        let kind = match error.kind() {
+            Below::File(kind) => of_file(kind),
+            Below::Io => ErrorKind::Io,
+            _ => ErrorKind::Input,
+        };
+        Self::from_below(kind, error)
+    }
+}
+
+impl From<morelet_models::Error> for Error {
+    fn from(error: morelet_models::Error) -> Self {
+        use morelet_models::ErrorKind as Below;
+        let kind = match error.kind() {
+            Below::File => error
+                .file_error()
+                .map_or(ErrorKind::Bundle, |file| of_file(file.kind())),
+            Below::Model | Below::Tokenizer => ErrorKind::Bundle,
+            Below::Device => ErrorKind::Device,
+            Below::Cancelled => ErrorKind::Cancelled,
+            _ => ErrorKind::Input,
+        };
+        Self::from_below(kind, error)
+    }
+}
+
+fn of_file(kind: morelet_mapped::ErrorKind) -> ErrorKind {
+    match kind {
+        morelet_mapped::ErrorKind::Io => ErrorKind::Io,
+        _ => ErrorKind::Bundle,
+    }
+}

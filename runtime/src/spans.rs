@@ -109,7 +109,8 @@ mod tests {
     /// extension in `seqeval.metrics.sequence_labeling.get_entities`.
     #[test]
     fn reads_ill_formed_sequences_as_conlleval_does() {
-        let cases: &[(&str, &[(&str, usize, usize)])] = &[
+        type Case = (&'static str, &'static [(&'static str, usize, usize)]);
+        let cases: &[Case] = &[
             ("O O", &[]),
             ("B-PER I-PER O B-LOC", &[("PER", 0, 2), ("LOC", 3, 4)]),
             ("I-PER I-PER", &[("PER", 0, 2)]),

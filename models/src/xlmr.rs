@@ -94,11 +94,9 @@ impl Encoder {
         })
     }
 
-    /// Word + token type + position, `[n, d]`, before their layer norm. Token types are all 0; positions
-    /// start behind the padding id.
+    /// Word + token type + position, `[n, d]`, before their layer norm. Token types are all 0.
     fn embed(&self, ids: &[u32]) -> Result<Vec<f32>> {
-        let first = self.config.pad_token_id + 1;
-        let positions: Vec<u32> = (0..ids.len() as u32).map(|at| first + at).collect();
+        let positions = positions(ids, self.config.pad_token_id);
         let mut sum = self.weights.rows("embeddings.word", ids)?;
         let position = self.weights.rows("embeddings.position", &positions)?;
         let token_type = self.weights.rows("embeddings.token_type", &[0])?;
@@ -148,9 +146,35 @@ impl Hidden {
     }
 }
 
+/// The positions of ids, as RoBERTa counts them: from the padding id plus 1, while padding itself (which a
+/// text can hold, as the literal `<pad>`) stands at the padding id and is not counted.
+fn positions(ids: &[u32], pad: u32) -> Vec<u32> {
+    let mut last = pad;
+    let place = |&id| {
+        if id == pad {
+            return pad;
+        }
+        last += 1;
+        last
+    };
+    ids.iter().map(place).collect()
+}
+
 /// Reads a tensor back to the host, row-major.
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor
         .try_into_vec_as::<f32>()
         .map_err(|error| Error::device(format!("the device failed: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::positions;
+
+    /// What `create_position_ids_from_input_ids` of transformers gives.
+    #[test]
+    fn padding_in_a_text_is_not_counted() {
+        assert_eq!(positions(&[0, 7, 1, 8, 1, 2], 1), [2, 3, 1, 4, 1, 5]);
+        assert_eq!(positions(&[0, 7, 2], 1), [2, 3, 4]);
+    }
 }

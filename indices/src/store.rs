@@ -4,20 +4,23 @@
 //! (at least one, whatever its length) and is compressed by itself, so that reading one value decompresses one block:
 //!
 //! ```text
-//! values         block 0 | block 1 | …         each one zstd frame, or plain where that is not longer
-//! values.blocks  (offset u64, first record u32, plain length u32) for every block, then the same for the end
+//! values             block 0 | block 1 | …         each one zstd frame, or plain where that is not longer
+//! values.blocks      (offset u64, first record u32, plain length u32) for every block, then the same for the end
+//! values.dictionary  what zstd knows before each block; absent where there was too little to learn it from
 //! ```
 //!
 //! and a block, decompressed, is its records one after the other, each three lengths as variable-length integers
 //! (7 bits a byte, low bits first), then the bytes of id, title and text.
 //!
-//! Both sections grow with the corpus and are bulk, so nothing in them is believed: offsets are checked where
+//! The first two grow with the corpus and are bulk, so nothing in them is believed: offsets are checked where
 //! they are read, and a block may not claim a plain length of more than 8 MiB or 64 times what it takes in the
 //! file, whichever is more. The writer keeps to that by storing what compresses better than that as it is.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use morelet_mapped::{Bytes, Container, Slice};
+use zstd::zstd_safe::{DCtx, DDict, get_error_name};
 
 use crate::error::{Error, Result};
 use crate::varint;
@@ -31,7 +34,9 @@ pub(crate) use writer::ValueWriter;
 pub(crate) const VALUES: &str = "values";
 /// The section that says where each block lies.
 pub(crate) const BLOCKS: &str = "values.blocks";
-/// The revision of both sections.
+/// The section of the dictionary.
+pub(crate) const DICTIONARY: &str = "values.dictionary";
+/// The revision of these sections.
 pub(crate) const REVISION: u32 = 1;
 
 /// A block may always be this long.
@@ -51,11 +56,12 @@ pub struct Value {
 }
 
 /// Values by number, read from the map.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ValueStore {
     values: Bytes,
     table: Bytes,
     blocks: Slice<u64>,
+    dictionary: Arc<DDict<'static>>,
     len: u32,
 }
 
@@ -72,13 +78,23 @@ impl ValueStore {
     pub fn open(container: &Container, len: u32) -> Result<ValueStore> {
         let values = container.section(VALUES, REVISION..=REVISION)?;
         let table = container.section(BLOCKS, REVISION..=REVISION)?;
+        let dictionary = container.optional(DICTIONARY, REVISION..=REVISION)?;
+        let prepared = DDict::try_create(dictionary.as_deref().unwrap_or_default());
+        let prepared = match (prepared, dictionary) {
+            (Some(prepared), _) => prepared,
+            (None, Some(bytes)) => {
+                return Err(bytes.corrupt(0, "zstd refuses the dictionary").into());
+            }
+            (None, None) => return Err(Error::input("zstd does not start: out of memory")),
+        };
         let store = ValueStore {
             blocks: table.typed::<u64>()?,
+            dictionary: Arc::new(prepared),
             values,
             table,
             len,
         };
-        if store.blocks.is_empty() || store.blocks.len() % 2 != 0 {
+        if store.blocks.is_empty() || !store.blocks.len().is_multiple_of(2) {
             return Err(store.wrong(
                 0,
                 "the block table is not made of pairs, the last one for the end",
@@ -187,13 +203,14 @@ impl ValueStore {
                 format!("a block claims to be {len} bytes long when decompressed: expected at most {cap}"),
             ));
         }
-        match zstd::bulk::decompress(bytes, len) {
-            Ok(plain) if plain.len() == len => Ok(Cow::Owned(plain)),
-            Ok(plain) => Err(self.bad_block(
-                block,
-                format_args!("expected {len} bytes, got {}", plain.len()),
-            )),
-            Err(error) => Err(self.bad_block(block, error)),
+        let mut plain = Vec::with_capacity(len);
+        let Some(mut context) = DCtx::try_create() else {
+            return Err(Error::input("zstd does not start: out of memory"));
+        };
+        match context.decompress_using_ddict(&mut plain, bytes, &self.dictionary) {
+            Ok(_) if plain.len() == len => Ok(Cow::Owned(plain)),
+            Ok(got) => Err(self.bad_block(block, format_args!("expected {len} bytes, got {got}"))),
+            Err(code) => Err(self.bad_block(block, get_error_name(code))),
         }
     }
 
@@ -216,6 +233,15 @@ impl ValueStore {
 
     fn wrong(&self, index: usize, message: impl Into<String>) -> Error {
         self.table.corrupt(index as u64 * 16, message).into()
+    }
+}
+
+impl std::fmt::Debug for ValueStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValueStore")
+            .field("values", &self.values)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }
 

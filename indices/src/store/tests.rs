@@ -98,3 +98,69 @@ fn a_block_that_claims_too_much_is_refused_before_memory_is_taken() {
         assert!(error.to_string().contains(part), "{claimed}: {error}");
     }
 }
+
+/// Text with something to learn from it, the same every time.
+fn paragraphs(count: usize) -> Vec<Value> {
+    let words = [
+        "the", "river", "of", "history", "flows", "in", "northern", "province", "century", "which",
+        "was",
+    ];
+    let mut state = 1u32;
+    let mut word = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!(
+            "{}{} ",
+            words[(state >> 20) as usize % words.len()],
+            (state >> 16) % 97
+        )
+    };
+    (0..count)
+        .map(|number| value(number, (0..60).map(|_| word()).collect()))
+        .collect()
+}
+
+#[test]
+fn values_are_read_back_with_the_dictionary_that_they_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.index");
+    let mut values = paragraphs(25_000);
+    values.insert(3, value(3, "long ".repeat(1 << 20)));
+    write(&path, &values);
+    let container = Container::open(&path, Kind::TextIndex, OpenOptions::default()).unwrap();
+    assert!(
+        container
+            .optional(DICTIONARY, 1..=1)
+            .unwrap()
+            .unwrap()
+            .len()
+            > 10_000
+    );
+    let store = ValueStore::open(&container, values.len() as u32).unwrap();
+    for (number, value) in values.iter().enumerate() {
+        assert!(store.get(number as u32).unwrap() == *value);
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    write(&path, &values);
+    assert!(
+        bytes == std::fs::read(&path).unwrap(),
+        "the same values make the same bytes"
+    );
+}
+
+#[test]
+fn a_dictionary_that_zstd_refuses_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.index");
+    let mut writer = Writer::create(&path, Kind::TextIndex).unwrap();
+    let store = ValueWriter::begin(&mut writer).unwrap();
+    store.finish(&mut writer).unwrap();
+    let mut section = writer.section(DICTIONARY, REVISION, false).unwrap();
+    // A dictionary's magic number, and nothing that a dictionary has.
+    section
+        .put(&[0x37, 0xa4, 0x30, 0xec, 1, 0, 0, 0, 255, 255, 255, 255])
+        .unwrap();
+    section.finish().unwrap();
+    writer.finish().unwrap();
+    let error = open(&path, 0).unwrap_err();
+    assert_eq!(error.section(), Some(DICTIONARY), "{error}");
+}

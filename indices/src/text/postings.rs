@@ -239,16 +239,19 @@ impl Postings<'_> {
         packing::unpack(&mut self.rest, &mut block.sentences)?;
         packing::unpack(&mut self.rest, &mut block.tfs)?;
         // 128 gaps below 2³² and a start below 2³² fit 64 bits.
-        let mut next = u64::from(self.next);
+        let gaps: u64 = block.sentences.iter().map(|&gap| u64::from(gap)).sum();
+        let end = u64::from(self.next) + gaps + BLOCK as u64;
+        // Wraps only where the end is refused below.
+        let mut next = self.next;
         for sentence in &mut block.sentences {
-            next += u64::from(*sentence);
-            *sentence = next as u32;
-            next += 1;
+            next = next.wrapping_add(*sentence);
+            *sentence = next;
+            next = next.wrapping_add(1);
         }
         for tf in &mut block.tfs {
             *tf = tf.saturating_add(1);
         }
-        self.go_to(next)
+        self.go_to(end)
     }
 
     fn pairs(&mut self, block: &mut Block) -> Option<()> {

@@ -13,8 +13,10 @@ use crate::error::Result;
 
 /// Sentences to a window.
 const WINDOW: usize = 4096;
-/// Terms with more postings than this have the score of a single occurrence looked up, not computed.
-const WORTH_A_TABLE: u32 = 1024;
+/// Terms with more postings than this have their scores looked up, not computed.
+const WORTH_A_TABLE: u32 = 8 * 1024;
+/// Where a term occurs this often in a sentence, its score is computed after all.
+const TABLED_TFS: usize = 8;
 
 /// A sentence and its score. The greater is the better; of equal scores, the earlier sentence.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,8 @@ impl Eq for Scored {}
 pub(super) struct Clause<'a> {
     postings: Postings<'a>,
     scores: TermScores<'a>,
-    once: Option<Box<[f32; 256]>>,
+    /// The scores for a `tf` below [`TABLED_TFS`] and every length byte.
+    table: Option<Box<[[f32; 256]; TABLED_TFS]>>,
     block: Box<Block>,
     /// The next posting of the block.
     at: usize,
@@ -61,7 +64,7 @@ impl<'a> Clause<'a> {
         let mut block = Box::new(Block::empty());
         postings.read(&mut block)?;
         Ok(Clause {
-            once: (postings.df() > WORTH_A_TABLE).then(|| Box::new(scores.once())),
+            table: (postings.df() > WORTH_A_TABLE).then(|| Box::new(scores.table())),
             postings,
             scores,
             block,
@@ -84,13 +87,24 @@ impl<'a> Clause<'a> {
                 Some(&last) if u64::from(last) < end => sentences.len(),
                 _ => sentences.partition_point(|&sentence| u64::from(sentence) < end),
             };
-            for (&sentence, &tf) in sentences[..inside].iter().zip(tfs) {
-                let length = lengths[sentence as usize];
-                let score = match &self.once {
-                    Some(once) if tf == 1 => once[usize::from(length)],
-                    _ => self.scores.score(tf, length),
-                };
-                window.add((sentence - start) as usize, score);
+            let found = sentences[..inside].iter().zip(tfs);
+            match &self.table {
+                Some(table) => {
+                    for (&sentence, &tf) in found {
+                        let length = lengths[sentence as usize];
+                        let score = match table.get(tf as usize) {
+                            Some(scores) => scores[usize::from(length)],
+                            None => self.scores.score(tf, length),
+                        };
+                        window.add(sentence - start, score);
+                    }
+                }
+                None => {
+                    for (&sentence, &tf) in found {
+                        let score = self.scores.score(tf, lengths[sentence as usize]);
+                        window.add(sentence - start, score);
+                    }
+                }
             }
             self.at += inside;
             if self.at < self.block.len {
@@ -103,10 +117,9 @@ impl<'a> Clause<'a> {
     }
 }
 
-/// The scores of a window's sentences, and which of them have one.
+/// The scores of a window's sentences; 0 where there is none, as a score is more.
 pub(super) struct Window {
     sums: Box<[f64; WINDOW]>,
-    touched: Box<[u64; WINDOW / 64]>,
 }
 
 impl Window {
@@ -114,30 +127,23 @@ impl Window {
     pub fn new() -> Window {
         Window {
             sums: Box::new([0.0; WINDOW]),
-            touched: Box::new([0; WINDOW / 64]),
         }
     }
 
     #[inline]
-    fn add(&mut self, place: usize, score: f32) {
-        self.sums[place] += f64::from(score);
-        self.touched[place / 64] |= 1 << (place % 64);
+    fn add(&mut self, place: u32, score: f32) {
+        self.sums[place as usize % WINDOW] += f64::from(score);
     }
 
-    /// Hands out the scores, and is empty again.
-    fn drain(&mut self, mut take: impl FnMut(u32, f32)) {
-        for (word, bits) in self.touched.iter_mut().enumerate() {
-            while *bits != 0 {
-                let place = word * 64 + bits.trailing_zeros() as usize;
-                *bits &= *bits - 1;
-                take(place as u32, std::mem::take(&mut self.sums[place]) as f32);
+    /// Hands out the scores above `threshold`, which `take` raises, and is empty again.
+    fn drain(&mut self, mut threshold: f32, mut take: impl FnMut(u32, f32) -> f32) {
+        for (sum, place) in self.sums.iter().zip(0..) {
+            let score = *sum as f32;
+            if score > threshold {
+                threshold = take(place, score);
             }
         }
-    }
-
-    /// Forgets all scores.
-    fn clear(&mut self) {
-        self.drain(|_, _| {});
+        self.sums.fill(0.0);
     }
 }
 
@@ -149,26 +155,30 @@ pub(super) fn best(
     window: &mut Window,
 ) -> Result<Vec<Scored>> {
     // An earlier search that failed may have left scores behind.
-    window.clear();
+    window.sums.fill(0.0);
     let mut heap: BinaryHeap<Reverse<Scored>> = BinaryHeap::new();
+    let mut threshold = 0.0;
     while let Some(first) = clauses.iter().filter_map(Clause::next).min() {
         let start = first - first % WINDOW as u32;
         for clause in &mut *clauses {
             clause.add_to(window, start, lengths)?;
         }
         clauses.retain(|clause| clause.next().is_some());
-        window.drain(|place, score| {
+        // Later sentences lose to earlier ones of the same score, so that only higher scores matter.
+        window.drain(threshold, |place, score| {
             let scored = Scored {
                 score,
                 sentence: start + place,
             };
             if heap.len() < k {
                 heap.push(Reverse(scored));
-            } else if let Some(mut worst) = heap.peek_mut()
-                && scored > worst.0
-            {
+            } else if let Some(mut worst) = heap.peek_mut() {
                 *worst = Reverse(scored);
             }
+            if heap.len() == k {
+                threshold = heap.peek().map_or(0.0, |worst| worst.0.score);
+            }
+            threshold
         });
     }
     Ok(heap

@@ -1,8 +1,7 @@
 //! What can go wrong with an index.
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,11 +32,12 @@ pub struct Error(Box<Report>);
 enum Report {
     #[error(transparent)]
     File(morelet_mapped::Error),
+    #[cfg(feature = "build")]
     #[error("{}: {doing}: {source}", path.display())]
     Io {
         doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
+        path: std::path::PathBuf,
+        source: std::io::Error,
     },
     #[error("{message}")]
     Plain { kind: ErrorKind, message: String },
@@ -63,7 +63,7 @@ impl Error {
 
     /// The operating system's refusal of `doing` something with a file at or beside `path`.
     #[cfg(feature = "build")]
-    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
         Error(Box::new(Report::Io {
             doing,
             path: path.to_owned(),
@@ -75,6 +75,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
             Report::File(error) => ErrorKind::File(error.kind()),
+            #[cfg(feature = "build")]
             Report::Io { .. } => ErrorKind::Io,
             Report::Plain { kind, .. } => *kind,
         }
@@ -84,6 +85,7 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         match &*self.0 {
             Report::File(error) => error.path(),
+            #[cfg(feature = "build")]
             Report::Io { path, .. } => Some(path),
             Report::Plain { .. } => None,
         }

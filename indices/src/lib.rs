@@ -1,5 +1,68 @@
-//! indices
+//! Two indices, searched from mapped files.
+//!
+//! A sentence or a picture comes in; contexts that may help to understand it come out. What is looked up is a *key*:
+//! a sentence of a corpus, or a picture. What comes back is the *value* behind it: the paragraph that the
+//! sentence is of, or the title and introduction of the picture's article.
+//!
+//! * [`TextIndex`] finds sentences by their words, with BM25 as Lucene computes it: the same analysis, the same
+//!   lengths rounded to a byte, the same floats.
+//! * [`ImageIndex`] finds pictures by their CLIP features, with a graph of neighbours (HNSW).
+//!
+//! Both are one file in the container of `morelet-mapped`. Opening maps it and reads nothing but its first
+//! section, so it takes microseconds whatever the size; searching touches the pages that it needs, and any number of
+//! threads may do it at once.
+//!
+//! ```
+//! use morelet_indices::{Article, ParagraphText, TextIndex, TextIndexBuilder, TextOptions};
+//!
+//! # fn main() -> Result<(), morelet_indices::Error> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("text.index");
+//! let mut builder = TextIndexBuilder::create(&path, TextOptions::default())?;
+//! builder.add(&Article {
+//!     id: "1208".into(),
+//!     title: "Alan Turing".into(),
+//!     paragraphs: vec![ParagraphText::Text("He was born in London. He studied at Cambridge.".into())],
+//! })?;
+//! builder.finish(&mut |_done, _total| {})?;
+//!
+//! let index = TextIndex::open(&path, Default::default())?;
+//! let hits = index.retrieve("Where did Turing study? At Cambridge!", 10, false)?;
+//! assert_eq!((hits[0].key.as_str(), hits[0].title.as_str()), ("1", "Alan Turing"));
+//! assert_eq!(hits[0].value, "He was born in London. He studied at Cambridge.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The files
+//!
+//! Every section has a revision of its own, and all but `meta`, `image.meta` and `values.dictionary` are bulk: they grow
+//! with the corpus, their hashes are checked on request only, and whatever is read from them is checked where it is
+//! read. A damaged file gives an error that names the place, or some answer; never a panic.
+//!
+//! ```text
+//! text.index                                        image.index
+//!   meta               analyzer, k1, b, counts        image.meta     dimension, precision, identity of the CLIP
+//!   dictionary         term → number (an fst)         vectors        f16 or i8 rows
+//!   terms, .groups     number → df, postings          scales         with i8: a factor for each row
+//!   postings           sentences and tfs, packed      links, .upper  the graph
+//!   lengths            a byte for each sentence       ids            node → picture
+//!   paragraphs.starts  sentence → paragraph           values, …      as in a text index
+//!   paragraphs.ranks
+//!   values             id, title, text: zstd blocks
+//!   values.blocks      paragraph → block
+//!   values.dictionary  what zstd knows beforehand
+//! ```
+//!
+//! The modules draw each of them. The same input gives the same bytes, whatever the memory it was built in; of
+//! image graphs that holds for one thread.
+//!
+//! # Features
+//!
+//! `build` adds the writers and the sentence splitter. An application that only searches compiles neither them nor
+//! what they depend on.
 
+#![deny(missing_docs)]
 #![deny(unsafe_code)]
 
 mod error;

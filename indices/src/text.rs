@@ -1,4 +1,9 @@
-//! The index of sentences: analysis, dictionary, postings, BM25.
+//! The index of sentences.
+//!
+//! A query goes through the modules in this order: `analyzer` (with `tokenizer`, whose words are those of `grammar`
+//! over the classes of `characters`, and `porter`) makes terms of it; `dictionary` numbers them; `postings` (with
+//! `packing`) lists the sentences that have them; `bm25` (with `lengths`) scores those; `search` keeps the best; and
+//! `paragraphs` says where they stand. `index` holds these together, `build` writes what they read.
 
 mod analyzer;
 #[cfg(feature = "build")]

@@ -70,28 +70,11 @@ pub enum ParagraphText {
     Sentences(Vec<String>),
 }
 
-/// Writes a text index: articles in, one file out.
+/// Writes a text index: articles in, one file out. The crate's front page has an example.
 ///
-/// ```
-/// use morelet_indices::{Article, ParagraphText, TextIndex, TextIndexBuilder, TextOptions};
-///
-/// # fn main() -> Result<(), morelet_indices::Error> {
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("text.index");
-/// let mut builder = TextIndexBuilder::create(&path, TextOptions::default())?;
-/// builder.add(&Article {
-///     id: "1208".into(),
-///     title: "Alan Turing".into(),
-///     paragraphs: vec![ParagraphText::Text("Turing was born in London. He studied at Cambridge.".into())],
-/// })?;
-/// builder.finish(&mut |_, _| {})?;
-///
-/// let index = TextIndex::open(&path, Default::default())?;
-/// let hits = index.retrieve("who was born in London?", 10, false)?;
-/// assert_eq!((hits[0].key.as_str(), hits[0].title.as_str()), ("0", "Alan Turing"));
-/// # Ok(())
-/// # }
-/// ```
+/// Sentences are analysed one by one into postings in memory. When those take as much as the options allow they are
+/// put by as a sorted run, and at the end all runs are merged at once, straight into the file. Values go to the file
+/// as they come.
 pub struct TextIndexBuilder {
     target: PathBuf,
     options: TextOptions,

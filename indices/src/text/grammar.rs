@@ -148,7 +148,8 @@ fn word() -> Pattern {
         extended(&[Letter, Hebrew, Hangul, EmojiLetter]),
         any(join()) | extended(&[MidLetter, MidNumLet, SingleQuote]),
     );
-    let quoted = hebrew() + (extended(&[SingleQuote]) | extended(&[DoubleQuote]) + hebrew());
+    let double_quoted = extended(&[DoubleQuote]) + hebrew();
+    let quoted = hebrew() + (extended(&[SingleQuote]) | double_quoted);
     let core = katakana | some(quoted | numbers | letters);
     let alphanumeric = any(join()) + list(core, some(join())) + any(join());
 

@@ -438,3 +438,24 @@ fn a_crafted_file_gives_an_error_or_an_answer() {
         "{refused} refused, {answered} answered"
     );
 }
+
+#[test]
+fn an_index_is_shared_between_threads() {
+    let folder = tempdir().unwrap();
+    let articles = random_articles(300);
+    let index = build(
+        &folder.path().join("text.index"),
+        TextOptions::default(),
+        &articles,
+    );
+    let expected = index.retrieve("w1 w2 w3", 10, true).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert_eq!(index.retrieve("w1 w2 w3", 10, true).unwrap(), expected);
+                }
+            });
+        }
+    });
+}

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::inversion::Inversion;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spool::Spool;
 use crate::varint;
 
@@ -144,6 +144,11 @@ impl Run {
     fn byte(&mut self, spool: &mut Spool) -> Result<u8> {
         if self.at == self.buffer.len() {
             let step = (self.range.end - self.range.start).min(self.capacity as u64);
+            if step == 0 {
+                return Err(Error::input(
+                    "the temporary file beside the index was changed while it was read",
+                ));
+            }
             self.buffer.resize(step as usize, 0);
             spool.read_at(self.range.start, &mut self.buffer)?;
             self.range.start += step;

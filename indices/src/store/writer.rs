@@ -7,14 +7,14 @@ use super::{BLOCKS, DICTIONARY, MAX_RATIO, PLAIN_CAP, REVISION, VALUES};
 use crate::error::{Error, Result};
 use crate::varint;
 
-/// A block is closed when it is this long. Decompressing one takes some 20 µs.
+/// A block is closed when it is this long. Decompressing one takes under 0.1 ms.
 const BLOCK_BYTES: usize = 16 << 10;
 /// Compression level. On 16 KiB of Wikipedia's text, 9 takes twice the time for 0.2 % less, and 3 a third of it for
 /// 4 % more. Reading costs the same at every level.
 const LEVEL: i32 = 6;
 /// The first values are kept until there are this many bytes of them, to make a dictionary from.
 const SAMPLE_BYTES: usize = 8 << 20;
-/// How long a dictionary is: zstd's own default. It makes Wikipedia's text 14 % shorter.
+/// How long a dictionary is: zstd's own default. It makes the values of 29,000 Wikipedia articles 13 % shorter.
 const DICTIONARY_BYTES: usize = 110 << 10;
 
 /// Writes the sections `values`, `values.blocks` and, where there is enough to learn from, `values.dictionary` of a

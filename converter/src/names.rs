@@ -47,6 +47,16 @@ impl Naming {
         }
     }
 
+    /// What stands before the encoder's tensors of a checkpoint, where it is none of those known.
+    pub(crate) fn unknown_prefix<'a>(
+        self,
+        mut names: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let prefix =
+            names.find_map(|name| name.strip_suffix("embeddings.word_embeddings.weight"))?;
+        (!PREFIXES.contains(&prefix)).then_some(prefix)
+    }
+
     /// Whether a tensor of the checkpoint has no part in what we compute: the pooler, the head of the
     /// language model, the constant table of positions, CLIP's temperature.
     pub(crate) fn is_dropped(self, source: &str) -> bool {

@@ -277,6 +277,12 @@ fn xlm_r<'a>(
             ));
         }
     }
+    if let Some(prefix) = naming.unknown_prefix(tensors.keys().copied()) {
+        problems.push(format!(
+            "the encoder's tensors begin with `{prefix}`: expected `embedder.transformer_model.`, `roberta.` or nothing; \
+             rename them, as by `{{k.removeprefix({prefix:?}): v for k, v in state_dict.items()}}`"
+        ));
+    }
     let meta = meta(kind, Architecture::Xlmr(config), names);
     fit(checkpoint, meta, naming, wishes, Some(tokenizer), problems)
 }
@@ -305,7 +311,9 @@ fn fit<'a>(
         .map(|tensor| (tensor.name.as_str(), tensor))
         .collect();
     // With labels of another number, the head's rows would all be misshapen, which says nothing new.
-    let labels_fit = problems.is_empty();
+    let labels_fit = !problems
+        .iter()
+        .any(|problem| problem.starts_with("labels:"));
     let (mut tensors, mut missing, mut misshapen) = (Vec::new(), Vec::new(), Vec::new());
     for (name, shape) in expected_tensors(&meta) {
         let source = naming.source(&name);

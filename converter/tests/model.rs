@@ -811,7 +811,7 @@ fn files_that_are_missing_or_damaged_are_named() {
         ),
         (
             made().write("tokenizer.json", "{}"),
-            "tokenizer.json: not JSON: missing field `model`",
+            "tokenizer.json: not as expected: missing field `model`",
         ),
         (
             made().write(

@@ -39,7 +39,12 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T>
         let hint = literal.map_or(String::new(), |literal| {
             format!(": `{literal}` is Python's, JSON has no such number; write one or `null`")
         });
-        Error::input(format!("not JSON: {error}{hint}"))
+        let what = if error.is_data() {
+            "not as expected"
+        } else {
+            "not JSON"
+        };
+        Error::input(format!("{what}: {error}{hint}"))
     })
 }
 

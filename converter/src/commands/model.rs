@@ -156,6 +156,8 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     let mut values = Vec::new();
     for (name, tensor) in &plan.tensors {
         values.clear();
+        // The tensor's count is bounded by its storage in the file.
+        values.reserve(tensor.count() as usize);
         tensor.values(&mut |chunk| {
             values.extend_from_slice(chunk);
             bar.inc(4 * chunk.len() as u64);

@@ -7,6 +7,10 @@ use morelet_models::weights::{Preprocess, Resample};
 
 /// The means and deviations of CLIP's training pictures, by which every published CLIP normalizes.
 const MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
+#[expect(
+    clippy::excessive_precision,
+    reason = "the digits that OpenAI published"
+)]
 const STD: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
 
 /// Reads `preprocessor_config.json`, or the image processor in `processor_config.json`, where `transformers`

@@ -5,9 +5,9 @@
 //!
 //! | benchmark | what it measures |
 //! |---|---|
-//! | `modules` | the latency of every module of a bundle, and what opening it costs |
+//! | `text_search` | the time of a search by BM25 |
 //!
-//! The same work done by other programs comes with the issue on model speed, behind the feature `peers`.
+//! `morelet bench` measures the latency of every module of a bundle. The same work done by other programs comes with the issue on model speed, behind the feature `peers`.
 #![forbid(unsafe_code)]
 
 use std::fmt;

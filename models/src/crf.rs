@@ -292,15 +292,15 @@ mod tests {
             let all = paths(&crf, &emissions);
             let z: f64 = all.iter().map(|(_, score)| score.exp()).sum();
             let got = crf.marginals(&emissions).unwrap();
-            for at in 0..n {
-                for label in 0..t {
+            for (at, row) in got.iter().enumerate() {
+                for (label, got) in row.iter().enumerate() {
                     let expected: f64 = all
                         .iter()
                         .filter(|(path, _)| path[at] == label)
                         .map(|(_, score)| score.exp() / z)
                         .sum();
                     assert!(
-                        (got[at][label] - expected).abs() < 1e-12,
+                        (got - expected).abs() < 1e-12,
                         "t {t} n {n} at {at} label {label}"
                     );
                 }

@@ -235,7 +235,7 @@ mod tests {
         let input = ner(4, &["a", "ab", "a"], &[]);
         assert_eq!(
             (input.ids, input.words, input.truncated),
-            (vec![0, A, 2], vec![1..2], true)
+            (vec![0, A, 2], std::iter::once(1..2).collect(), true)
         );
         // What is left of the room goes to the contexts, behind the separator.
         assert_eq!(ner(5, &["a", "b", "ab"], &["b"]).ids, [0, A, B, 2, 2]);

@@ -1,0 +1,63 @@
+//! The time of a search by BM25, one query after the other on one thread, from an index that is warm.
+//!
+//!     cargo bench -p morelet-benches --bench text_search -- TEXT.INDEX QUERIES.jsonl [--passes N]
+//!
+//! Searches all sentences of the file once unmeasured, then `--passes` times more (3 unless told otherwise), for the
+//! best 10 sentences, without reading their paragraphs. Prints a Markdown table.
+
+use std::error::Error;
+use std::time::Instant;
+
+use morelet::{OpenOptions, Queries, Sentence};
+use morelet_benches::Samples;
+use morelet_indices::TextIndex;
+
+const USAGE: &str = "usage: text_search TEXT.INDEX QUERIES.jsonl [--passes N]";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut passes = 3;
+    let mut paths = Vec::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            // What `cargo bench` and `cargo test` add.
+            "--bench" => {}
+            "--passes" => passes = args.next().ok_or(USAGE)?.parse()?,
+            _ => paths.push(arg),
+        }
+    }
+    let [index, queries] = paths.as_slice() else {
+        // Run with the other benchmarks, without arguments: nothing to measure.
+        println!("{USAGE}");
+        return Ok(());
+    };
+
+    let start = Instant::now();
+    let index = TextIndex::open(index, OpenOptions::default())?;
+    let opened = start.elapsed();
+    let sentences = Queries::open(queries, None, None)?
+        .map(|query| Ok(Sentence::new(&query?.words).text().to_owned()))
+        .collect::<Result<Vec<String>, Box<dyn Error>>>()?;
+
+    let mut samples = Samples::default();
+    for pass in 0..=passes {
+        for sentence in &sentences {
+            let start = Instant::now();
+            index.search(sentence, 10)?;
+            if pass > 0 {
+                samples.add(start.elapsed().as_micros() as u64);
+            }
+        }
+    }
+
+    println!(
+        "{} sentences in the index, opened in {} µs",
+        index.len(),
+        opened.as_micros()
+    );
+    println!("{} queries, {passes} passes\n", sentences.len());
+    println!("| n | p50 µs | p90 µs | p99 µs | mean µs |");
+    println!("|---:|---:|---:|---:|---:|");
+    println!("| {samples} |");
+    Ok(())
+}

@@ -47,14 +47,17 @@ impl Naming {
         }
     }
 
-    /// What stands before the encoder's tensors of a checkpoint, where it is none of those known.
+    /// What stands before the encoder's tensors of a checkpoint beside the known prefixes: `module.` of a
+    /// model that was trained in parallel.
     pub(crate) fn unknown_prefix<'a>(
         self,
         mut names: impl Iterator<Item = &'a str>,
     ) -> Option<&'a str> {
         let prefix =
             names.find_map(|name| name.strip_suffix("embeddings.word_embeddings.weight"))?;
-        (!PREFIXES.contains(&prefix)).then_some(prefix)
+        let known = PREFIXES.iter().find(|known| prefix.ends_with(*known));
+        let outer = prefix.strip_suffix(known.unwrap_or(&""))?;
+        (!outer.is_empty()).then_some(outer)
     }
 
     /// Whether a tensor of the checkpoint has no part in what we compute: the pooler, the head of the
@@ -198,6 +201,27 @@ mod tests {
             assert_eq!(
                 Naming::of(ModelKind::Ner, |name| name == tensor || name == head),
                 naming
+            );
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_is_not_known_is_told_apart() {
+        let naming = Naming::Xlmr("", "linear");
+        for (tensor, prefix) in [
+            (
+                "module.roberta.embeddings.word_embeddings.weight",
+                Some("module."),
+            ),
+            ("bert.embeddings.word_embeddings.weight", Some("bert.")),
+            ("roberta.embeddings.word_embeddings.weight", None),
+            ("embeddings.word_embeddings.weight", None),
+            ("linear.weight", None),
+        ] {
+            assert_eq!(
+                naming.unknown_prefix([tensor].into_iter()),
+                prefix,
+                "{tensor}"
             );
         }
     }

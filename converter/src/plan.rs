@@ -279,8 +279,8 @@ fn xlm_r<'a>(
     }
     if let Some(prefix) = naming.unknown_prefix(tensors.keys().copied()) {
         problems.push(format!(
-            "the encoder's tensors begin with `{prefix}`: expected `embedder.transformer_model.`, `roberta.` or nothing; \
-             rename them, as by `{{k.removeprefix({prefix:?}): v for k, v in state_dict.items()}}`"
+            "names begin with `{prefix}`, which no model's do; take it off, as by \
+             `{{k.removeprefix({prefix:?}): v for k, v in state_dict.items()}}`"
         ));
     }
     let meta = meta(kind, Architecture::Xlmr(config), names);

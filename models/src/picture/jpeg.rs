@@ -14,24 +14,31 @@ use super::{Decoded, PictureLimits};
 
 /// The most scans of a progressive picture; real ones have about ten. Each one walks over every
 /// coefficient, so a small file with very many is a bomb.
-const MAX_SCANS: usize = 256;
+const MAX_SCANS: u64 = 256;
+/// The most pixels of all scans together, beyond which a picture may still have `FEW_SCANS`.
+const SCANNED_PIXELS: u64 = 1 << 31;
+const FEW_SCANS: u64 = 32;
 
 pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
     let limits = DecodeLimits {
         max_pixels: limits.pixels,
-        max_scans: MAX_SCANS,
+        max_scans: MAX_SCANS as usize,
         max_memory: Some(limits.memory),
         ..DecodeLimits::default()
     };
     let told = |error: libjpeg_turbo_rs::JpegError| error.to_string();
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(told)?;
-    let format = match decoder.header().components.len() {
+    let frame = decoder.header();
+    let pixels = u64::from(frame.width) * u64::from(frame.height);
+    let scans = (SCANNED_PIXELS / pixels.max(1)).clamp(FEW_SCANS, MAX_SCANS);
+    let format = match frame.components.len() {
         1 => PixelFormat::Grayscale,
         3 => PixelFormat::Rgb,
         4 => PixelFormat::Cmyk,
         n => return Err(format!("expected 1, 3 or 4 components, got {n}")),
     };
     decoder.set_output_format(format);
+    decoder.set_scan_limit(scans as u32);
     // libjpeg smooths the blocks of a progressive picture whose last scans are missing, by default.
     decoder.set_block_smoothing(true);
     let image = decoder.decode_image().map_err(told)?;

@@ -28,6 +28,14 @@ pub enum Command {
     Model(commands::model::Args),
     /// Turn a MediaWiki dump into corpus.jsonl and images.jsonl
     Corpus(commands::corpus::Args),
+    /// Turn a corpus into a text index
+    TextIndex(commands::text_index::Args),
+    /// Turn pictures into an image index
+    ImageIndex(commands::image_index::Args),
+    /// Put weights and indices together into a bundle
+    Bundle(commands::bundle::Args),
+    /// Make a small bundle from nothing, and see it answer
+    Sample(commands::sample::Args),
     /// Print the completions of a shell
     Completions(commands::completions::Args),
     /// Print the man page, or write the page of every command into a directory
@@ -42,6 +50,10 @@ pub fn run(command: &Command, console: &Console) -> Result<()> {
     match command {
         Command::Model(args) => commands::model::run(args, console),
         Command::Corpus(args) => commands::corpus::run(args, console),
+        Command::TextIndex(args) => commands::text_index::run(args, console),
+        Command::ImageIndex(args) => commands::image_index::run(args, console),
+        Command::Bundle(args) => commands::bundle::run(args, console),
+        Command::Sample(args) => commands::sample::run(args, console),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::Man(args) => commands::man::run(args, Cli::command()),
     }

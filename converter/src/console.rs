@@ -63,6 +63,15 @@ impl Console {
         console
     }
 
+    /// The same console, saying nothing: for a command within a command.
+    pub fn hushed(&self) -> Self {
+        Self {
+            quiet: true,
+            bars: false,
+            stop: self.stop.clone(),
+        }
+    }
+
     /// Whether the user asked to stop. Long loops ask often.
     pub fn is_interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

@@ -151,7 +151,10 @@ from_below!(morelet_indices::Error, |error| match error.kind() {
 from_below!(morelet_models::Error, |error| match error.kind() {
     morelet_models::ErrorKind::Device => ErrorKind::Device,
     morelet_models::ErrorKind::Cancelled => ErrorKind::Interrupted,
-    _ => ErrorKind::Input,
+    _ => match error.file_error().map(morelet_mapped::Error::kind) {
+        Some(morelet_mapped::ErrorKind::Io) => ErrorKind::Io,
+        _ => ErrorKind::Input,
+    },
 });
 from_below!(morelet::Error, |error| match error.kind() {
     morelet::ErrorKind::Io => ErrorKind::Io,

@@ -38,8 +38,11 @@ mod error;
 mod keep;
 mod names;
 mod output;
+mod parts;
 mod plan;
 mod quantize_report;
+mod records;
+mod sample;
 pub mod wikitext;
 
 pub use cli::{Cli, Command, run};

@@ -257,7 +257,7 @@ fn no_page_takes_longer_than_its_length() {
         // A megabyte takes some 10 ms; one quadratic pass would take hours.
         let head: String = page.chars().take(20).collect();
         assert!(
-            start.elapsed() < Duration::from_secs(10),
+            start.elapsed() < Duration::from_secs(60),
             "{head:?}… took {:?}",
             start.elapsed()
         );

@@ -48,7 +48,7 @@ pub struct Args {
     /// Which sub-tokens represent a word: first, last or mean [default: first]
     #[arg(long, value_name = "P")]
     pooling: Option<Pooling>,
-    /// The ids between the words and what was retrieved, by commas [default: the id of </s>]
+    /// The ids between the words and what was retrieved, by commas [default: the id of `</s>`]
     #[arg(long, value_name = "IDS")]
     separator: Option<String>,
     /// The most ids of one input [default: max_position_embeddings − 2]

@@ -257,7 +257,7 @@ impl Expert {
         joined: bool,
         cancel: &Cancel,
     ) -> Result<Vec<f32>> {
-        let scores = self.compute.run(|| {
+        let scores = self.compute.run_alone(|| {
             let hidden = self.encoder.forward(&input.ids, cancel)?;
             cancel.check()?;
             let mut pooled = pool(hidden.tensor(), units, self.config().pooling);
@@ -361,3 +361,6 @@ impl Clock {
         lap
     }
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -1,4 +1,52 @@
-//! The models of Morelet: XLM-R experts, CLIP and the gate, in Burn.
+//! The models of Morelet: XLM-R experts, CLIP and the gate, one definition each, in Burn.
+//!
+//! MoRe labels a sentence with two experts. Both are XLM-R encoders of the same shape; one reads the
+//! sentence together with paragraphs that were retrieved for its text, the other together with what was
+//! retrieved for its picture. CLIP turns sentence and picture into the features that retrieval and the
+//! gate work on, and the gate says, label by label, how far to trust the first expert.
+//!
+//! ```text
+//! words, contexts ──► Input ──► xlmr::Encoder ──► head ──► Crf ──► marginals      Expert
+//! Picture ──► vision tower ──┐
+//! text ─────► text tower ────┴─► Gate ──► g, a weight for each label              Clip, Gate
+//! ```
+//!
+//! Each model is one file, [`weights::Weights`], which is mapped and never parsed into memory. Where it
+//! computes is a [`device::Compute`], chosen once: CUDA, wgpu or the CPU, by value and not by type.
+//!
+//! ```no_run
+//! use morelet_models::device::{Compute, DeviceRequest};
+//! use morelet_models::weights::Weights;
+//! use morelet_models::{Cancel, Expert};
+//!
+//! # fn main() -> morelet_models::Result<()> {
+//! let compute = Compute::new(DeviceRequest::Auto)?;
+//! let weights = Weights::open("expert-text.weights", Default::default())?;
+//! let expert = Expert::load(weights, &compute, None)?;
+//! let contexts = ["Kolo is a dog that lives in Tunis."];
+//! let output = expert.ner(&["Kolo", "loves", "the", "sun"], &contexts, &Cancel::new())?;
+//! for &label in &output.labels {
+//!     println!("{}", expert.labels()[label]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What runs where
+//!
+//! The layers run on the device, in `f32`. The table of word embeddings, half of a large model, is never
+//! loaded: the rows of one input are gathered from the map and summed on the host. Weights that are
+//! stored in `f16` or `q8` are unpacked to `f32` once, when a session starts, and the log says so. What
+//! follows the emissions is a few thousand numbers, and is done on the host in `f64`: the CRF's marginals
+//! in log space, the softmax of a relation, the gate.
+//!
+//! A run can be stopped between two layers by its [`Cancel`] handle. A panic below us, in a kernel or in
+//! a tokenizer, becomes an [`Error`].
+//!
+//! # Unsafe code
+//!
+//! There is none outside `kernels/`.
+
 #![deny(unsafe_code)]
 
 mod cancel;

@@ -125,7 +125,7 @@ impl Clip {
 
     /// Runs a tower, reads what it says `[1, dim]`, and scales it to length 1.
     fn feature(&self, tower: impl FnOnce() -> Result<Tensor<2>> + Send) -> Result<Vec<f32>> {
-        let mut feature = self.compute.run(|| read(tower()?))?;
+        let mut feature = self.compute.run_alone(|| read(tower()?))?;
         let squares = feature.iter().map(|&x| f64::from(x) * f64::from(x));
         let length = squares.sum::<f64>().sqrt();
         if !length.is_finite() {

@@ -1,4 +1,5 @@
-//! Where tuning results and compiled kernels are kept between runs.
+//! How CubeCL is set up: where tuning results and compiled kernels are kept between runs, and that all
+//! threads share one stream.
 //!
 //! Left to itself, CubeCL looks for a `cubecl.toml` above the current directory and keeps its cache in a
 //! `target` folder found the same way. A library inside somebody's program must not depend on where that
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Once, OnceLock};
 
 use burn_cubecl::cubecl::config::cache::CacheConfig;
+use burn_cubecl::cubecl::config::streaming::StreamPolicy;
 use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 
 /// The environment variable that names the folder.
@@ -29,6 +31,9 @@ pub(super) fn prepare() {
         let mut config = CubeClRuntimeConfig::default().override_from_env();
         config.environment.path = CacheConfig::Directory(cache_dir());
         config.compilation.cache = true;
+        // By default each thread has a stream with its own pools of memory, which are never freed. A
+        // program may call us from as many threads as it likes.
+        config.streaming.policy = StreamPolicy::Single;
         CubeClRuntimeConfig::try_set(config);
     });
 }

@@ -21,7 +21,7 @@ mod request;
 mod wgpu;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
@@ -78,6 +78,8 @@ struct Inner {
     info: DeviceInfo,
     /// The CPU's threads; a GPU has none.
     pool: Option<Pool>,
+    /// Held by the one run that a GPU computes at a time.
+    turn: Mutex<()>,
 }
 
 impl Compute {
@@ -137,6 +139,7 @@ impl Compute {
             device,
             info,
             pool: Some(pool),
+            turn: Mutex::new(()),
         })))
     }
 
@@ -214,6 +217,7 @@ impl Compute {
             device,
             info,
             pool: None,
+            turn: Mutex::new(()),
         }))
     }
 
@@ -245,6 +249,19 @@ impl Compute {
                 self.0.info.used
             )))
         })
+    }
+}
+
+impl Compute {
+    /// Like [`run`](Self::run), and on a GPU one at a time: from the first tensor to the last that is
+    /// read back. Two runs that mix their operations in one queue only wait for each other, and the
+    /// libraries below are tried least there. `work` must not wait for another thread that does this.
+    pub(crate) fn run_alone<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let turn = (self.0.pool.is_none())
+            .then(|| self.0.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = self.run(work);
+        drop(turn);
+        result
     }
 }
 

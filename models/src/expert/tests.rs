@@ -1,0 +1,215 @@
+//! Experts with weights that can be followed by hand; those that PyTorch answers for are in `tests/`.
+
+use std::path::Path;
+
+use super::*;
+use crate::device::DeviceRequest;
+use crate::tokenizer::tests::SMALL;
+use crate::weights::{
+    Activation, Architecture, Precision, WeightsWriter, XlmrConfig, expected_tensors,
+};
+
+fn compute() -> Compute {
+    Compute::with_threads(DeviceRequest::Cpu, Some(2)).unwrap()
+}
+
+/// An expert of one layer, d 4, in which every tensor is a ramp and every layer norm is plain.
+fn meta(kind: ModelKind) -> Meta {
+    let ner = kind == ModelKind::Ner;
+    Meta {
+        kind,
+        producer: "a test".to_owned(),
+        identity: "0".repeat(64),
+        licence: None,
+        attribution: None,
+        quantization: "f32".to_owned(),
+        architecture: Architecture::Xlmr(XlmrConfig {
+            vocab_size: 9,
+            hidden_size: 4,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            intermediate_size: 6,
+            max_position_embeddings: 14,
+            type_vocab_size: 1,
+            layer_norm_eps: 1e-5,
+            hidden_act: Activation::Gelu,
+            pad_token_id: 1,
+            bos_token_id: 0,
+            eos_token_id: 2,
+            unk_token_id: 3,
+            max_length: 12,
+            pooling: Pooling::First,
+            separator: vec![2],
+            crf: ner,
+            head_norm: kind == ModelKind::Re,
+        }),
+        labels: match kind {
+            ModelKind::Encoder => Vec::new(),
+            _ => ["O", "B-X", "I-X"].map(str::to_owned).to_vec(),
+        },
+    }
+}
+
+fn write(path: &Path, meta: &Meta, damage: impl Fn(&str, &mut Vec<f32>)) {
+    let mut writer = WeightsWriter::create(path, meta, Some(SMALL.as_bytes())).unwrap();
+    for (seed, (name, shape)) in expected_tensors(meta).into_iter().enumerate() {
+        let count = shape.iter().product::<u64>() as usize;
+        let mut values: Vec<f32> = match name.ends_with("norm.weight") {
+            true => vec![1.0; count],
+            false => (0..count)
+                .map(|at| ((at * 5 + seed * 3) % 11) as f32 / 10.0 - 0.5)
+                .collect(),
+        };
+        damage(&name, &mut values);
+        writer
+            .tensor(&name, &shape, Precision::F32, &values)
+            .unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn load(meta: &Meta) -> Result<Expert> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("expert.weights");
+    write(&path, meta, |_, _| {});
+    Expert::load(Weights::open(&path, Default::default())?, &compute(), None)
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn words_past_the_cut_have_no_rows() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let words = ["a"; 30];
+    let output = expert.ner(&words, &["b b b"], &Cancel::new()).unwrap();
+    assert!(output.truncated);
+    assert_eq!(output.input.ids.len(), 12);
+    for rows in [
+        output.emissions.len(),
+        output.marginals.len(),
+        output.labels.len(),
+    ] {
+        assert_eq!(rows, 10);
+    }
+    assert_eq!(output.viterbi.unwrap().len(), 10);
+    let output = expert.ner(&NONE, &NONE, &Cancel::new()).unwrap();
+    assert_eq!(
+        (output.input.ids, output.emissions.len(), output.truncated),
+        (vec![0, 2], 0, false)
+    );
+}
+
+#[test]
+fn a_relation_whose_marker_is_lost_has_no_logits() {
+    let expert = load(&meta(ModelKind::Re)).unwrap();
+    let words = ["a"; 6];
+    let run = |subject, object| {
+        expert
+            .re(&words, subject, object, &NONE, &Cancel::new())
+            .unwrap()
+    };
+    // <s> <S> a </S> takes 1 2 1 2 ids, <O> a 2 1: the last three do not fit in 11.
+    let output = run(0..1, 1..2);
+    assert_eq!((output.logits.len(), output.truncated), (3, true));
+    assert!((output.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    let output = run(0..1, 5..6);
+    assert_eq!(
+        (
+            output.logits.len(),
+            output.probabilities.len(),
+            output.truncated
+        ),
+        (0, 0, true)
+    );
+}
+
+#[test]
+fn equal_spans_and_runs_give_equal_answers_on_any_number_of_threads() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let run = || {
+        expert
+            .ner(&["a", "ab", "b"], &["b a"], &Cancel::new())
+            .unwrap()
+            .emissions
+    };
+    let first = run();
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        for answer in runs {
+            assert_eq!(answer.join().unwrap(), first);
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_run_stops() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let error = expert.ner(&["a"], &NONE, &cancel).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn refuses_what_is_no_expert_and_work_of_the_other_kind() {
+    let error = load(&meta(ModelKind::Encoder)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.to_string().contains("no head"), "{error}");
+    let (ner, re) = (
+        load(&meta(ModelKind::Ner)).unwrap(),
+        load(&meta(ModelKind::Re)).unwrap(),
+    );
+    let cancel = Cancel::new();
+    let error = re.ner(&["a"], &NONE, &cancel).unwrap_err().to_string();
+    assert!(
+        error.contains("expected an expert of kind ner, got re"),
+        "{error}"
+    );
+    assert!(ner.re(&["a", "b"], 0..1, 1..2, &NONE, &cancel).is_err());
+}
+
+#[test]
+fn scores_that_are_not_finite_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("expert.weights");
+    // Finite weights whose product is not.
+    write(&path, &meta(ModelKind::Ner), |name, values| {
+        if name == "head.weight" {
+            values.fill(f32::MAX);
+        }
+    });
+    let weights = Weights::open(&path, Default::default()).unwrap();
+    let expert = Expert::load(weights, &compute(), None).unwrap();
+    let error = expert.ner(&["a", "b"], &NONE, &Cancel::new()).unwrap_err();
+    assert!(error.to_string().contains("not finite"), "{error}");
+}
+
+#[test]
+fn the_encoder_refuses_ids_outside_its_tables() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let run = |ids: &[u32]| expert.encoder.forward(ids, &Cancel::new()).map(drop);
+    assert!(run(&[0, 4, 2]).is_ok());
+    for ids in [&[][..], &[0; 13], &[0, 9, 2], &[u32::MAX]] {
+        assert_eq!(run(ids).unwrap_err().kind(), ErrorKind::Input, "{ids:?}");
+    }
+}
+
+#[test]
+fn pooling_takes_the_first_the_last_or_the_mean() {
+    let compute = compute();
+    let hidden = TensorData::new((0..12).map(|x| x as f32).collect::<Vec<_>>(), [6, 2]);
+    let hidden = Tensor::<2>::from_data(hidden, compute.device());
+    let units = [1..2, 2..5];
+    for (pooling, expected) in [
+        (Pooling::First, [2.0, 3.0, 4.0, 5.0]),
+        (Pooling::Last, [2.0, 3.0, 8.0, 9.0]),
+        (Pooling::Mean, [2.0, 3.0, 6.0, 7.0]),
+    ] {
+        let got = read(pool(&hidden, &units, pooling)).unwrap();
+        let close = got
+            .iter()
+            .zip(expected)
+            .all(|(got, expected)| (got - expected).abs() < 1e-5);
+        assert!(close && got.len() == 4, "{pooling}: {got:?}");
+    }
+}

@@ -132,7 +132,7 @@ impl Evaluation {
         let gold = query
             .gold
             .as_ref()
-            .ok_or_else(|| Error::input("has no `gold` to compare with"))?;
+            .ok_or_else(|| Error::input("there is no `gold` to compare with"))?;
         match (gold, &prediction.labels, &prediction.relation) {
             (Gold::Relation(gold), None, Some(relation)) => {
                 self.fused.relation(gold, Some(&relation.kind));

@@ -340,3 +340,6 @@ fn expert_detail(answered: Answered, labels: &[String], n: usize, detail: Detail
     }
     told
 }
+
+#[cfg(test)]
+mod tests;

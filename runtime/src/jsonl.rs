@@ -17,7 +17,7 @@ struct Record {
     image: Option<String>,
     subject: Option<(usize, usize)>,
     object: Option<(usize, usize)>,
-    contexts: Option<BTreeMap<String, Vec<String>>>,
+    contexts: Option<BTreeMap<String, Option<Vec<String>>>>,
     gold: Option<Value>,
 }
 
@@ -68,7 +68,10 @@ impl Query {
         query.image = record.image.map(|path| ImageSource::File(path.into()));
         query.subject = record.subject.map(|(start, end)| start..end);
         query.object = record.object.map(|(start, end)| start..end);
-        query.contexts = record.contexts.unwrap_or_default();
+        let contexts = record.contexts.unwrap_or_default().into_iter();
+        query.contexts = contexts
+            .filter_map(|(key, texts)| Some((key, texts?)))
+            .collect();
         query.gold = gold;
         Ok(query)
     }
@@ -119,7 +122,7 @@ mod tests {
     fn reads_every_key() {
         let query = Query::from_json(
             r#"{"id": 7, "tokens": ["a", "b"], "image": "x.jpg", "subject": [0, 1], "object": [1, 2],
-                "contexts": {"text": ["c"], "image": []}, "gold": "None", "source": "unknown keys are ignored"}"#,
+                "contexts": {"text": ["c"], "image": [], "given": null}, "gold": "None", "source": "unknown keys are ignored"}"#,
         )
         .unwrap();
         assert_eq!(query.id, QueryId::from(7));
@@ -128,6 +131,7 @@ mod tests {
         assert_eq!((query.subject, query.object), (Some(0..1), Some(1..2)));
         assert_eq!(query.contexts["text"], ["c"]);
         assert!(query.contexts["image"].is_empty());
+        assert!(!query.contexts.contains_key("given"));
         assert_eq!(query.gold, Some(Gold::Relation("None".into())));
     }
 

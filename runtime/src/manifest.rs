@@ -27,11 +27,14 @@
 //! [`Bundle::verify`](crate::Bundle::verify) fail. Keys that this version does not know are kept when a manifest
 //! is read and written again.
 
+mod kinds;
+
+pub use kinds::{ContextKind, Decode, FusionKind, PartKind, Task};
+
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 /// The version of `bundle.json` that this library writes, and the newest that it reads.
@@ -42,87 +45,6 @@ pub const MANIFEST_FILE: &str = "bundle.json";
 
 /// The longest manifest that is read, in bytes. Ours have a few kilobytes.
 const MANIFEST_LIMIT: u64 = 16 << 20;
-
-/// What a bundle answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Task {
-    /// Named entities.
-    Ner,
-    /// The relation between two given entities.
-    Re,
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ner => "ner",
-            Self::Re => "re",
-        })
-    }
-}
-
-/// Where an expert's context comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContextKind {
-    /// Paragraphs retrieved by the sentence.
-    Text,
-    /// Titles and introductions retrieved by the picture.
-    Image,
-    /// Nothing: the paper's baseline.
-    None,
-    /// What the caller brings: captions, OCR, tags.
-    Given,
-    /// Paragraphs drawn at random (Table 5 of the paper).
-    RandomText,
-    /// Titles and introductions drawn at random.
-    RandomImage,
-}
-
-impl ContextKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
-        Self::Text,
-        Self::Image,
-        Self::None,
-        Self::Given,
-        Self::RandomText,
-        Self::RandomImage,
-    ];
-
-    /// The kind as `bundle.json` and `--expert` spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Image => "image",
-            Self::None => "none",
-            Self::Given => "given",
-            Self::RandomText => "random-text",
-            Self::RandomImage => "random-image",
-        }
-    }
-}
-
-impl fmt::Display for ContextKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ContextKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| {
-                let all = Self::ALL.map(Self::as_str).join(", ");
-                format!("unknown context `{text}`: expected one of {all}")
-            })
-    }
-}
 
 /// One expert of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,18 +60,6 @@ pub struct ExpertEntry {
     pub extra: Map<String, Value>,
 }
 
-/// How the answers of the experts become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FusionKind {
-    /// Two experts, weighed by the gate.
-    Gate,
-    /// Two experts, weighed equally.
-    Average,
-    /// One expert.
-    Single,
-}
-
 /// How the answers of the experts become one, and by what weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fusion {
@@ -161,58 +71,6 @@ pub struct Fusion {
     /// Keys that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// How labels are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decode {
-    /// The likeliest label of each word.
-    #[default]
-    Marginals,
-    /// The likeliest sequence; for one NER expert with a CRF.
-    Viterbi,
-}
-
-/// What a part file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartKind {
-    /// An expert for entities.
-    Ner,
-    /// An expert for relations.
-    Re,
-    /// CLIP.
-    Clip,
-    /// A gate.
-    Gate,
-    /// XLM-R with no head.
-    Encoder,
-    /// A text index.
-    TextIndex,
-    /// An image index.
-    ImageIndex,
-}
-
-impl PartKind {
-    /// The kind as `bundle.json` spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ner => "ner",
-            Self::Re => "re",
-            Self::Clip => "clip",
-            Self::Gate => "gate",
-            Self::Encoder => "encoder",
-            Self::TextIndex => "text-index",
-            Self::ImageIndex => "image-index",
-        }
-    }
-}
-
-impl fmt::Display for PartKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// One file of a bundle.
@@ -490,99 +348,4 @@ impl Part {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn moe() -> Value {
-        let part = |file: &str, kind: &str| json!({"file": file, "kind": kind, "length": 8192, "root": "00"});
-        json!({
-            "format_version": 1, "producer": "test", "task": "ner", "labels": ["O", "B-PER"],
-            "experts": [
-                {"name": "text", "model": "t.weights", "context": "text", "colour": "blue"},
-                {"name": "image", "model": "i.weights", "context": "random-image"},
-            ],
-            "fusion": {"kind": "gate", "weights": "gate.weights"},
-            "clip": "clip.weights",
-            "parts": [part("t.weights", "ner"), part("i.weights", "ner"), part("gate.weights", "gate"), part("clip.weights", "clip")],
-            "written_on": "a Sunday",
-        })
-    }
-
-    fn parse(value: &Value) -> Result<Manifest> {
-        Manifest::parse(value.to_string().as_bytes())
-    }
-
-    #[test]
-    fn keeps_the_keys_that_it_does_not_know() {
-        let manifest = parse(&moe()).unwrap();
-        assert_eq!(manifest.experts[1].context, ContextKind::RandomImage);
-        assert_eq!((manifest.seed, manifest.decode), (0, Decode::Marginals));
-        let again: Value = serde_json::from_str(&manifest.to_json()).unwrap();
-        assert_eq!(again["written_on"], "a Sunday");
-        assert_eq!(again["experts"][0]["colour"], "blue");
-        assert_eq!(
-            again["fusion"],
-            json!({"kind": "gate", "weights": "gate.weights"})
-        );
-    }
-
-    #[test]
-    fn refuses_manifests_that_contradict_themselves() {
-        let cases: &[(&str, Value, &str)] = &[
-            ("/format_version", json!(2), "update morelet"),
-            ("/experts", json!([]), "expected 1 or 2"),
-            ("/experts/1/name", json!("text"), "a name of its own"),
-            ("/experts/0/model", json!("x.weights"), "does not list"),
-            (
-                "/experts/0/model",
-                json!("clip.weights"),
-                "of kind `clip`; expected `ner`",
-            ),
-            ("/experts/0/context", json!("texts"), "not a manifest"),
-            ("/task", json!("re"), "expected `re`"),
-            (
-                "/fusion",
-                json!({"kind": "single"}),
-                "takes one expert; got 2",
-            ),
-            ("/fusion", json!({"kind": "gate"}), "without its `weights`"),
-            (
-                "/fusion",
-                json!({"kind": "average", "weights": "gate.weights"}),
-                "only `gate`",
-            ),
-            ("/clip", json!(null), "no `clip`"),
-            ("/parts/0/file", json!("../t.weights"), "stays inside"),
-            ("/parts/0/file", json!("/t.weights"), "stays inside"),
-            ("/parts/0/file", json!("a/../../t.weights"), "stays inside"),
-            ("/parts/0/file", json!("..\\t.weights"), "stays inside"),
-            ("/parts/0/file", json!(""), "stays inside"),
-            ("/parts/0/file", json!("i.weights"), "twice"),
-            ("/parts/0/length", json!(-1), "not a manifest"),
-        ];
-        for (pointer, value, message) in cases {
-            let mut manifest = moe();
-            *manifest.pointer_mut(pointer).unwrap() = value.clone();
-            let error = parse(&manifest).unwrap_err().to_string();
-            assert!(error.contains(message), "{pointer} = {value}: {error}");
-        }
-        let mut manifest = moe();
-        manifest["decode"] = json!("viterbi");
-        assert!(
-            parse(&manifest)
-                .unwrap_err()
-                .to_string()
-                .contains("one NER expert")
-        );
-        assert!(Manifest::parse(b"<!DOCTYPE html>").is_err());
-    }
-
-    #[test]
-    fn says_when_a_directory_is_no_bundle() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Manifest::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("has no bundle.json"), "{error}");
-        assert!(Manifest::read(folder.path().join("missing")).is_err());
-    }
-}
+mod tests;

@@ -40,7 +40,14 @@ pub(crate) struct Answered {
 pub(crate) fn predict(session: &Inner, query: &Query, options: &RunOptions) -> Result<Prediction> {
     let clock = Clock::start();
     let run = Run::plan(session, query, options, &clock)?;
-    let outputs = session.compute.run(|| Ok(run.branches()))??;
+    let outputs = {
+        // The session's threads know nothing of the caller's subscriber and span.
+        let span = tracing::Span::current();
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let work =
+            || tracing::dispatcher::with_default(&dispatch, || span.in_scope(|| run.branches()));
+        session.compute.run(|| Ok(work()))??
+    };
     let notes = run.notes();
     let mut prediction = clock.measure("fuse", || {
         fusion::fuse(session, query, &run.sentence, outputs, options.detail)
@@ -108,7 +115,8 @@ impl<'a> Run<'a> {
                 });
             let reasons: Vec<String> = reasons.collect();
             return Err(Error::input(format!(
-                "no expert can run: {}",
+                "no expert can run: {}. Bring their `contexts` (an empty list means looked, found nothing), or \
+                 bundle what they retrieve from",
                 reasons.join("; ")
             )));
         }
@@ -376,7 +384,7 @@ fn pair(query: &Query, sentence: &Sentence) -> Result<(Range<usize>, Range<usize
     let resolve = |span: &Option<Range<usize>>, name: &str| match span {
         Some(span) => sentence.resolve(span, name),
         None => Err(Error::input(format!(
-            "has no `{name}`: the bundle finds the relation between two given spans"
+            "there is no `{name}`: the bundle finds the relation between two given spans"
         ))),
     };
     Ok((

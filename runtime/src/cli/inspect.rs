@@ -206,7 +206,13 @@ fn plain(key: &str, field: &Value) -> String {
             let separator = if key == "shape" { " × " } else { ", " };
             items.join(separator)
         }
-        Value::Object(_) => field.to_string(),
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(key, field)| format!("{key} {}", plain(key, field)))
+                .collect();
+            format!("({})", fields.join(", "))
+        }
         field => field.to_string(),
     }
 }

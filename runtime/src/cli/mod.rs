@@ -149,8 +149,13 @@ impl ComputeArgs {
         bar.finish_and_clear();
         let session = session?;
         console.check()?;
-        for reason in &session.info().device.reasons {
-            tracing::info!("{reason}");
+        let device = &session.info().device;
+        if !device.reasons.is_empty() {
+            let reasons = device.reasons.join("; ");
+            console.say(format_args!(
+                "computing on {} ({}): {reasons}",
+                device.used, device.name
+            ));
         }
         Ok(session)
     }

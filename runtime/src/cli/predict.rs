@@ -140,7 +140,7 @@ fn queries(args: &Args) -> std::result::Result<QueryIterator, Failure> {
             )?))
         }
         (None, text) => {
-            let mut query = Query::text(text.clone().unwrap_or_default());
+            let mut query = Query::text(text.clone().unwrap_or_default()).id("1");
             if let Some(image) = &args.image {
                 query = query.image_file(image);
             }

@@ -206,7 +206,7 @@ impl Searcher {
             (Source::Image { .. }, Some(ImageSource::File(path))) => {
                 Ok(path.to_string_lossy().into_owned())
             }
-            (Source::Image { .. }, _) => Err(Error::input("has no `image` to search with")),
+            (Source::Image { .. }, _) => Err(Error::input("there is no `image` to search with")),
         }
     }
 

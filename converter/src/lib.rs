@@ -37,7 +37,6 @@ mod console;
 mod error;
 mod keep;
 mod names;
-mod output;
 mod parts;
 mod plan;
 mod quantize_report;

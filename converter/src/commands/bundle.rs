@@ -18,9 +18,14 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+const HELP: &str = "\
+The whole of MoRe: --expert text:text:T.weights --expert image:image:I.weights --clip C.weights --gate G.weights \
+--text-index text.index --image-index image.index
+Its baseline: --expert x:none:X.weights";
+
 /// Arguments of `bundle`.
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("fusion").args(["gate", "average"])))]
+#[command(after_help = HELP, group(ArgGroup::new("fusion").args(["gate", "average"])))]
 pub struct Args {
     /// The bundle to write, a directory; a bundle that is there already is replaced when the new one is complete
     #[arg(short, long, value_name = "NAME.morelet")]

@@ -10,18 +10,25 @@
 //! the pictures belong into DIR, under the names that Wikimedia Commons gives them. The first picture
 //! of an article has the article's id, the others the id with their number: `12-2`, `12-3`.
 
-use crate::output::PendingFile;
 use crate::wikitext::{Dump, Page, Site, Skipped, article};
 use crate::{Console, Error, Result};
+use morelet_mapped::AtomicFile;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::io::BufRead;
+use std::io::{BufRead, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+const HELP: &str = "\
+corpus.jsonl: {\"id\", \"title\", \"paragraphs\"}, a line for each article of the main namespace; links are \
+kept as <e: Title> text </e>, and templates, tables and references are not.
+images.jsonl: {\"id\", \"title\", \"intro\", \"image\"}, a line for each picture that an article shows. A dump \
+has no pictures, only their names: before image-index, put them into DIR under the names in \"image\".";
+
 /// Arguments of `corpus`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub struct Args {
     /// XML export of a MediaWiki, plain or compressed by bzip2, gzip or zstd; - is standard input
     #[arg(value_name = "DUMP.xml")]
@@ -71,8 +78,8 @@ struct Counts {
 /// Reads the dump and writes both files.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
     std::fs::create_dir_all(&args.output).map_err(|error| Error::io(&args.output, error))?;
-    let mut corpus = PendingFile::create(args.output.join("corpus.jsonl"))?;
-    let mut images = PendingFile::create(args.output.join("images.jsonl"))?;
+    let mut corpus = Output::create(args.output.join("corpus.jsonl"))?;
+    let mut images = Output::create(args.output.join("images.jsonl"))?;
     let stream = morelet::open_text(&args.dump)?;
     let bar = console.counter("articles");
     let mut counts = Counts::default();
@@ -100,6 +107,31 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     images.commit()?;
     console.say(counts.summary(skipped));
     Ok(())
+}
+
+/// A file that appears when it is whole.
+struct Output {
+    path: PathBuf,
+    file: BufWriter<AtomicFile>,
+}
+
+impl Output {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = BufWriter::with_capacity(1 << 18, AtomicFile::create(&path)?);
+        Ok(Self { path, file })
+    }
+
+    fn write(&mut self, lines: &[u8]) -> Result<()> {
+        self.file
+            .write_all(lines)
+            .map_err(|error| Error::io(&self.path, error))
+    }
+
+    fn commit(self) -> Result<()> {
+        let file = self.file.into_inner();
+        let file = file.map_err(|error| Error::io(&self.path, error.into_error()))?;
+        Ok(file.commit()?)
+    }
 }
 
 type Batch = (Arc<Site>, Vec<Page>);

@@ -16,10 +16,10 @@
 //! Nesting never becomes recursion. A pass that meets an opening bracket notes how long its output is;
 //! at the closing bracket it cuts its output back to there, or rewrites what came since. Whatever is
 //! never closed costs nothing and swallows nothing but the rest of its line. Each pass is linear in its
-//! input on every input, which [`tests`] check with the inputs that break parsers.
+//! input on every input, which the tests check with the inputs that break parsers.
 //!
-//! Between the passes travel [`marks`]: characters beyond those that Unicode will ever assign, which
-//! say "this bracket is text", "something was removed here", "an anchor starts here".
+//! Between the passes travel marks: characters for private use, dropped from every page first, that say
+//! "this bracket is text", "something was removed here", "an anchor starts here".
 
 mod dump;
 mod links;

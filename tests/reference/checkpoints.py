@@ -37,8 +37,11 @@ class Xlmr:
     state: "OrderedDict[str, torch.Tensor]" = None
 
 
+SEED = ""
+
+
 def generator(name: str) -> torch.Generator:
-    return torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return torch.Generator().manual_seed(zlib.crc32((name + SEED).encode()))
 
 
 def randomize(module: torch.nn.Module, random: torch.Generator, embeddings: float = 0.5):

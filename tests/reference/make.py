@@ -2,7 +2,12 @@
 """Makes tests/data/golden: small random checkpoints in every layout, and the answers PyTorch gives.
 
     pip install -r requirements.txt
-    python make.py [DIRECTORY]
+    python make.py [DIRECTORY [SEED]]
+
+With another seed the weights are others; the tests run on them too:
+
+    python make.py /tmp/golden 7
+    MORELET_GOLDEN=/tmp/golden cargo test --release -p morelet-tests --test golden --test modules
 
     golden/
       tokenizers/NAME/            files of a vocabulary
@@ -467,6 +472,7 @@ def texts(golden):
 if __name__ == "__main__":
     home = Path(__file__).resolve().parent.parent / "data" / "golden"
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else home
+    checkpoints.SEED = sys.argv[2] if len(sys.argv) > 2 else ""
     shutil.rmtree(target, ignore_errors=True)
     make(target)
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())

@@ -52,10 +52,13 @@ fn entities_are_counted_as_conlleval_counts_them() {
         &got["experts"]["text"]["viterbi"],
         &want["viterbi"],
     );
-    assert_ne!(
-        want["marginals"], want["viterbi"],
-        "the case can tell the two apart"
-    );
+    // Of the committed weights; with others, which MORELET_GOLDEN names, the two may agree by chance.
+    if std::env::var_os("MORELET_GOLDEN").is_none() {
+        assert_ne!(
+            want["marginals"], want["viterbi"],
+            "the case tells them apart"
+        );
+    }
 }
 
 #[test]

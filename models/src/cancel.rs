@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 /// A handle that stops a run from another thread.
 ///
 /// A run looks at its handle before each layer, so it stops within the time of one layer and returns
-/// an error of kind [`Cancelled`](crate::ErrorKind::Cancelled). Clones share one state; a cancelled
+/// an error of kind [`Cancelled`](crate::ErrorKind::Cancelled). A GPU is given its layers ahead of time:
+/// there, what has been queued is finished, a few milliseconds of work. Clones share one state; a cancelled
 /// handle stays cancelled.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);

@@ -43,6 +43,8 @@ pub struct Queries {
     images: PathBuf,
     /// Without `--images` the pictures of a CoNLL file are not there to be read.
     ignore_images: bool,
+    /// Whether that was said.
+    told: bool,
     sentences: Option<Sentences>,
     failed: bool,
 }
@@ -79,6 +81,7 @@ impl Queries {
             lines,
             images: images.map_or(beside, Path::to_owned),
             ignore_images: images.is_none() && format == QueryFormat::Conll,
+            told: false,
             sentences: (format == QueryFormat::Conll).then(Sentences::new),
             failed: false,
         })
@@ -106,8 +109,12 @@ impl Queries {
                 break (number, query);
             },
         };
-        if self.ignore_images {
-            query.image = None;
+        if self.ignore_images && query.image.take().is_some() && !self.told {
+            self.told = true;
+            tracing::warn!(
+                "{}: it names pictures, which are left out; --images DIR says where they lie",
+                self.path.display()
+            );
         }
         if let Some(ImageSource::File(file)) = &mut query.image {
             *file = self.images.join(&*file);

@@ -35,6 +35,7 @@ const UNTRAINED: &str = "The weights of this sample are random: nobody has train
 /// Makes the sample and shows what it answers.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
     let directory = &args.output;
+    check_replaceable(directory)?;
     sample::write(directory)?;
     let bundle = build(directory, args.device, console)?;
     let answers = answer(
@@ -67,6 +68,18 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         bundle.display(),
         directory.join("wiki/Kolo.png").display(),
     ));
+    Ok(())
+}
+
+/// Refuses a directory with files in it that no sample made.
+fn check_replaceable(directory: &Path) -> Result<()> {
+    let occupied = std::fs::read_dir(directory).is_ok_and(|mut files| files.next().is_some());
+    if occupied && !directory.join("checkpoints").is_dir() {
+        return Err(Error::input(format!(
+            "{}: expected an earlier sample, an empty directory or none, got one with other files: give another path",
+            directory.display()
+        )));
+    }
     Ok(())
 }
 

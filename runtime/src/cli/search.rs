@@ -25,7 +25,7 @@ pub struct Args {
     kind: SearchKind,
     /// A sentence, or the path of a picture
     query: Option<String>,
-    /// A file of queries, one a line; .jsonl and .conll as `predict` reads them; `-` is standard input
+    /// A file of queries, one a line, plain or a JSON object as `predict` reads it; or .conll; `-` is standard input
     #[arg(long, value_name = "F")]
     input: Option<PathBuf>,
     /// How many keys to retrieve
@@ -106,15 +106,15 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
                 let beside = input.parent().unwrap_or(Path::new(""));
                 let mut lines = Lines::open(input)?;
                 while let Some(line) = lines.next_line()?.map(str::to_owned) {
-                    if !line.trim().is_empty() {
-                        let found = searcher.find(&line, beside);
-                        let place = (lines.path().to_owned(), lines.number());
-                        answer(
-                            None,
-                            &line,
-                            found.map_err(|error| error.at(place.0).on_line(place.1)),
-                        )?;
+                    if line.trim().is_empty() {
+                        continue;
                     }
+                    let asked = searcher.asked_by(&line);
+                    let found = asked
+                        .and_then(|(id, asked)| Ok((searcher.find(&asked, beside)?, id, asked)));
+                    let (hits, id, asked) =
+                        found.map_err(|error| error.at(lines.path()).on_line(lines.number()))?;
+                    answer(id.as_ref(), &asked, Ok(hits))?;
                 }
             }
         }
@@ -208,6 +208,16 @@ impl Searcher {
             }
             (Source::Image { .. }, _) => Err(Error::input("there is no `image` to search with")),
         }
+    }
+
+    /// The name, where it has one, and the query of a line: a JSON object as `predict` reads it, or the query itself.
+    fn asked_by(&self, line: &str) -> Result<(Option<QueryId>, String)> {
+        if !line.trim_start().starts_with('{') {
+            return Ok((None, line.to_owned()));
+        }
+        let query = Query::from_json(line)?;
+        let id = Some(query.id.clone()).filter(|id| *id != QueryId::default());
+        Ok((id, self.asked(&query)?))
     }
 
     fn find(&self, query: &str, beside: &Path) -> Result<Vec<Hit>> {

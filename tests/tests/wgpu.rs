@@ -47,7 +47,7 @@ fn a_ner_expert() {
     agrees(
         "ner",
         "f32",
-        &["plain", "with-contexts", "truncated-many-words"],
+        &["with-contexts", "truncated-many-words"],
         &Tolerances::WGPU,
     );
 }
@@ -80,7 +80,7 @@ fn fewer_bits_answer_on_wgpu_as_on_the_cpu() {
     }
     let bundle = workshop.bundle("fitted", "q8", &[]);
     let asked = workshop.path("asked.jsonl");
-    write_lines(&asked, &lines(golden("cases/fitted/queries.jsonl"))[..12]);
+    write_lines(&asked, &lines(golden("cases/fitted/queries.jsonl"))[..4]);
     let [cpu, gpu] = ["cpu", "wgpu"].map(|device| workshop.predict(&bundle, &asked, device));
     for (cpu, gpu) in cpu.iter().zip(&gpu) {
         assert_eq!(cpu["labels"], gpu["labels"]);

@@ -276,8 +276,12 @@ impl Expert {
         {
             // Finite weights cannot do this; damaged ones, which are not hashed at every start, can.
             let path = self.weights.container().path().display();
+            let kind = match self.compute.info().used.as_str() {
+                "cpu" => ErrorKind::Model,
+                _ => ErrorKind::Device,
+            };
             return Err(Error::new(
-                ErrorKind::Device,
+                kind,
                 format!(
                     "{path}: the scores are not finite numbers: the weights are damaged (check them with \
                      `morelet verify`) or {} computes wrongly",

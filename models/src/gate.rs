@@ -28,9 +28,14 @@ impl Gate {
             );
             return Err(Error::model(weights.container().path(), message));
         };
+        let (matrix, bias) = (weights.f32s("weight")?, weights.f32s("bias")?);
+        if !matrix.iter().chain(&bias).all(|value| value.is_finite()) {
+            let message = "the gate holds a value that is not a finite number: it is damaged (check it with `morelet verify`)";
+            return Err(Error::model(weights.container().path(), message));
+        }
         Ok(Self {
-            matrix: weights.f32s("weight")?,
-            bias: weights.f32s("bias")?,
+            matrix,
+            bias,
             text_dim: config.text_dim as usize,
             image_dim: config.image_dim as usize,
         })

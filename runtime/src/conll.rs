@@ -47,7 +47,7 @@ impl Sentences {
         let mut labels: Vec<String> = Vec::new();
         let mut first = 0;
         while let Some(line) = lines.next_line()? {
-            if line.trim().is_empty() {
+            if line.trim_ascii().is_empty() {
                 if tokens.is_empty() {
                     continue;
                 }
@@ -113,10 +113,11 @@ impl Sentences {
 /// The first column and, where there is more than one, the last.
 fn columns(line: &str) -> (&str, Option<&str>) {
     if line.contains('\t') {
-        let line = line.trim_end();
+        // Only ASCII blanks part columns: a word may be a no-break space.
+        let line = line.trim_ascii_end();
         match (line.split_once('\t'), line.rsplit_once('\t')) {
-            (Some((first, _)), Some((_, last))) => (first.trim(), Some(last.trim())),
-            _ => (line.trim(), None),
+            (Some((first, _)), Some((_, last))) => (first.trim_ascii(), Some(last.trim_ascii())),
+            _ => (line.trim_ascii(), None),
         }
     } else {
         let mut columns = line.split_ascii_whitespace();

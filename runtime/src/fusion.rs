@@ -85,7 +85,8 @@ pub(crate) fn fuse(
     if detail < Detail::Full {
         prediction.mixture = None;
     } else {
-        prediction.gate_text = weights;
+        // Where the experts answered, but not about the same thing, nothing was mixed.
+        prediction.gate_text = weights.filter(|_| prediction.gate.is_some());
         prediction.clip_text = outputs.clip_text;
         prediction.clip_image = outputs.clip_image;
     }

@@ -80,13 +80,16 @@ impl Query {
 fn read_gold(value: Value) -> Result<Gold> {
     match value {
         Value::String(relation) => Ok(Gold::Relation(relation)),
-        Value::Array(items) if items.iter().all(Value::is_string) => Ok(Gold::Labels(
-            items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-        )),
+        // A sentence of no words has no labels, and one with none of a list of entities has no entities.
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
+            Ok(Gold::Labels(
+                items
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
+            ))
+        }
         Value::Array(items) => items
             .into_iter()
             .map(|item| {
@@ -142,7 +145,7 @@ mod tests {
                 .map(|query| query.gold)
         };
         assert_eq!(gold("null").unwrap(), None);
-        assert_eq!(gold("[]").unwrap(), Some(Gold::Labels(vec![])));
+        assert_eq!(gold("[]").unwrap(), Some(Gold::Entities(vec![])));
         assert_eq!(
             gold(r#"["O", "B-PER"]"#).unwrap(),
             Some(Gold::Labels(vec!["O".into(), "B-PER".into()]))

@@ -91,9 +91,10 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
                 title: record.title,
                 paragraphs: record.paragraphs.into_iter().map(paragraph).collect(),
             };
-            builder
-                .add(&article)
-                .map_err(|error| records.error(error.to_string()))?;
+            builder.add(&article).map_err(|error| match error.kind() {
+                ErrorKind::Input => records.error(error.to_string()),
+                _ => error.into(),
+            })?;
             articles += 1;
             bar.inc(1);
         }

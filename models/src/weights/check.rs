@@ -48,6 +48,16 @@ impl Meta {
             }
             _ => {}
         }
+        if self.labels.len() <= MAX_LABELS {
+            let mut sorted: Vec<&str> = self.labels.iter().map(String::as_str).collect();
+            sorted.sort_unstable();
+            for twice in sorted.windows(2).filter(|pair| pair[0] == pair[1]) {
+                found.add(format!("labels: `{}` stands there twice", twice[0]));
+            }
+            if sorted.first() == Some(&"") {
+                found.add("labels: one is empty".to_owned());
+            }
+        }
         match (&self.architecture, self.kind) {
             (Architecture::Xlmr(config), ModelKind::Ner | ModelKind::Re | ModelKind::Encoder) => {
                 found.xlmr(config, self.kind)

@@ -14,6 +14,9 @@ use super::revision;
 use super::table::{Extent, Layout, Precision, Stored, TensorInfo, rows_and_width};
 use crate::error::{Error, ErrorKind, Result};
 
+/// The longest section `meta`: thousands of labels have room. Parsed, it takes some times its length.
+const MAX_META_BYTES: usize = 4 << 20;
+
 /// An open `.weights` file. A clone shares the map.
 #[derive(Clone, Debug)]
 pub struct Weights(Arc<Inner>);
@@ -56,6 +59,13 @@ impl Weights {
             return Err(Error::model(container.path(), message));
         }
         let bytes = container.section("meta", revision::META)?;
+        if bytes.len() > MAX_META_BYTES {
+            let message = format!(
+                "the section is {} bytes long: expected at most {MAX_META_BYTES}",
+                bytes.len()
+            );
+            return Err(bytes.corrupt(0, message).into());
+        }
         let meta: Meta =
             serde_json::from_slice(&bytes).map_err(|error| bytes.corrupt(0, error.to_string()))?;
         let problems = meta.problems();

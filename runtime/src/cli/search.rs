@@ -122,12 +122,15 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
     sink.finish()
 }
 
-/// JSON lines and CoNLL are told by the name; anything else holds one query a line.
+/// CoNLL is told by the name; anything else holds one query a line. A `.txt` is more likely to be a list of sentences
+/// here than columns.
 fn format(input: &Path) -> Option<QueryFormat> {
-    QueryFormat::of_path(input).filter(|format| {
-        // A plain text of one sentence a line is more likely here than CoNLL columns in a .txt.
-        *format == QueryFormat::JsonLines || !input.to_string_lossy().contains(".txt")
-    })
+    let name = input.file_name()?.to_str()?.to_lowercase();
+    let plain = [".zst", ".gz", ".bz2"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(&name);
+    QueryFormat::of_path(input).filter(|_| !plain.ends_with(".txt"))
 }
 
 /// An index that is ready to be asked.

@@ -152,7 +152,14 @@ fn tensor(arena: &mut Arena, arguments: &[Ref], dtype: Option<super::Dtype>) -> 
 }
 
 /// The items of `OrderedDict([(key, value), …])`, as Python 2 wrote it.
-fn ordered(arena: &Arena, pairs: Ref) -> Step<Vec<(Ref, Ref)>> {
+fn ordered(arena: &mut Arena, pairs: Ref) -> Step<Vec<(Ref, Ref)>> {
+    let length = match arena.get(pairs) {
+        Value::List(pairs) => pairs.len(),
+        _ => 0,
+    };
+    arena
+        .copy(length)
+        .ok_or_else(|| format!("more than {} values copied", Arena::MAX_VALUES))?;
     let Value::List(pairs) = arena.get(pairs) else {
         return Err("an OrderedDict that is not made of a list".to_owned());
     };

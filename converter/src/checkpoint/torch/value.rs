@@ -4,6 +4,7 @@
 //! lists or put a list into itself; an arena is walked and freed without recursion either way.
 
 use super::super::tensor::Dtype;
+use crate::checkpoint::tensor::MAX_DIMENSIONS;
 use std::rc::Rc;
 
 /// The place of a value in its [`Arena`].
@@ -165,6 +166,8 @@ pub(super) struct TensorRef {
 #[derive(Debug, Default)]
 pub(super) struct Arena {
     values: Vec<Value>,
+    /// The items that were copied from one value into another.
+    copied: usize,
 }
 
 impl Arena {
@@ -177,6 +180,13 @@ impl Arena {
             self.values.push(value);
             Ref((self.values.len() - 1) as u32)
         })
+    }
+
+    /// Counts items that are copied from one value into another; `None` where a pickle copies more of them than
+    /// it may have values. A list of millions can be named again in a few bytes.
+    pub(super) fn copy(&mut self, items: usize) -> Option<()> {
+        self.copied = self.copied.saturating_add(items);
+        (self.copied <= Self::MAX_VALUES).then_some(())
     }
 
     /// All values, in the order in which they were made.
@@ -221,6 +231,10 @@ impl Arena {
             Value::List(items) => items,
             _ => return None,
         };
+        // More would be copied only to be refused as too many dimensions.
+        if items.len() > MAX_DIMENSIONS {
+            return None;
+        }
         items.iter().map(|item| self.count(*item)).collect()
     }
 }

@@ -351,6 +351,24 @@ fn a_pickle_without_end_is_cut_off() {
 }
 
 #[test]
+fn a_list_that_is_named_again_and_again_is_not_copied_for_ever() {
+    // A list of 300,000 pairs, kept as memo 0, and then a hundred ordered dictionaries made of it.
+    let mut dictionaries = b"\x80\x02](".to_vec();
+    dictionaries.extend(b"NN\x86".repeat(300_000));
+    dictionaries.extend(b"eq\0");
+    dictionaries.extend(b"ccollections\nOrderedDict\nh\0\x85R".repeat(100));
+    dictionaries.push(b'.');
+    let error = pickled(&dictionaries).to_string();
+    assert!(error.contains("values copied"), "{error}");
+    // A shape of as many dimensions is refused before it is copied.
+    let mut shape = b"\x80\x02](".to_vec();
+    shape.extend(b"K\x01".repeat(300_000));
+    shape.extend(b"eq\0ctorch\nSize\nh\0\x85R.");
+    let error = pickled(&shape).to_string();
+    assert!(error.contains("torch.Size"), "{error}");
+}
+
+#[test]
 fn refuses_tensors_outside_their_storage() {
     for (pickle, expected) in [
         (

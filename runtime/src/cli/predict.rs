@@ -75,6 +75,12 @@ impl From<InputFormat> for QueryFormat {
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    let output = args.output.as_ref().filter(|path| *path != Path::new("-"));
+    if output.is_some() && (output == args.html.as_ref() || output == args.input.as_ref()) {
+        let message =
+            "--output names a file that is read, or written by --html: give it a name of its own";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let queries = queries(args)?;
     let mut sink = Sink::open(args.output.as_deref(), console)?;
     let mut page = match &args.html {

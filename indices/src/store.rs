@@ -119,10 +119,7 @@ impl ValueStore {
     }
 
     /// The number of values.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the indices know it from their own counts")
-    )]
+    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.len
     }

@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    // All of it is read first, so that a broken line is known before the work begins.
+    // All of it is read first, so that a line that cannot be read is known before the work begins.
     let queries: Vec<Query> = Queries::open(
         &args.input,
         args.format.map(Into::into),

@@ -279,9 +279,21 @@ mod tests {
     fn a_model_cut_short_is_an_error_or_has_fewer_pieces() {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sentencepiece");
         let model = std::fs::read(data.join("sentencepiece.bpe.model")).unwrap();
+        let pieces = |bytes: &[u8]| {
+            let read = tokenizer(bytes).ok()?;
+            Some(read["model"]["vocab"].as_array().unwrap().len())
+        };
+        let whole = pieces(&model).unwrap();
+        let (mut last, mut fewer) = (0, 0);
         for len in 0..model.len() {
-            let _ = tokenizer(&model[..len]);
+            if let Some(pieces) = pieces(&model[..len]) {
+                assert!((last..=whole).contains(&pieces), "{pieces} pieces at {len}");
+                fewer += usize::from(pieces < whole);
+                last = pieces;
+            }
         }
+        // The pieces come first: some cuts fall between two of them.
+        assert!(fewer > 0);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! list of [`Global`] ends the reading with an error that says it.
 //!
 //! Depth costs nothing here: there is no recursion, and the values live in an arena. Size is bounded by
-//! the bytes read, [`MAX_BYTES`] at most.
+//! the bytes read, [`MAX_BYTES`] at most, by the number of values, and by the number of items copied from
+//! one value into another.
 
 use super::rebuild;
 use super::value::{Arena, Global, Ref, Value};

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use morelet::{ContextKind, Decode, FusionKind, PartKind, Task};
 use morelet_indices::{ImageIndex, TextIndex};
-use morelet_mapped::{Container, OpenOptions};
+use morelet_mapped::{Container, Kind, OpenOptions};
 use morelet_models::weights::{Meta, ModelKind, Weights};
 use std::path::{Path, PathBuf};
 
@@ -84,11 +84,12 @@ impl PartFile {
 
     /// Opens a text index.
     pub fn text_index(path: &Path) -> Result<Self> {
-        let index = TextIndex::open(path, OpenOptions::default())?;
+        let container = Container::open(path, Kind::TextIndex, OpenOptions::default())?;
+        TextIndex::from_container(container.clone())?;
         Ok(Self {
             path: path.to_owned(),
             kind: PartKind::TextIndex,
-            container: index.container().clone(),
+            container,
             meta: None,
         })
     }

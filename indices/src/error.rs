@@ -53,7 +53,6 @@ impl Error {
     }
 
     /// More of something than the file format can number.
-    #[cfg(feature = "build")]
     pub(crate) fn too_large(message: impl fmt::Display) -> Error {
         Error(Box::new(Report::Plain {
             kind: ErrorKind::TooLarge,

@@ -82,6 +82,9 @@ pub use image::{DEFAULT_EF, ImageId, ImageIndex, Vectors};
 #[cfg(feature = "build")]
 pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use store::Value;
-pub use text::{Analyzer, Paragraph, ParagraphId, SentenceHit, SentenceId, TextIndex};
+pub use text::{
+    Analyzer, Explanation, Filter, Paragraph, ParagraphId, SearchOptions, SentenceHit, SentenceId,
+    TermExplanation, TextIndex,
+};
 #[cfg(feature = "build")]
 pub use text::{Article, ParagraphText, TextIndexBuilder, TextOptions};

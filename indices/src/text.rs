@@ -14,6 +14,8 @@ mod build;
 mod character_ranges;
 mod characters;
 mod dictionary;
+mod explain;
+mod filter;
 mod grammar;
 mod index;
 mod lengths;
@@ -22,13 +24,17 @@ mod packing;
 mod paragraphs;
 mod porter;
 mod postings;
+mod query;
 mod search;
+mod segment;
 mod tokenizer;
 
 pub use analyzer::Analyzer;
 #[cfg(feature = "build")]
 pub use build::{Article, ParagraphText, TextIndexBuilder, TextOptions};
-pub use index::{Paragraph, ParagraphId, SentenceHit, SentenceId, TextIndex};
+pub use explain::{Explanation, TermExplanation};
+pub use filter::Filter;
+pub use index::{Paragraph, ParagraphId, SearchOptions, SentenceHit, SentenceId, TextIndex};
 
 #[cfg(test)]
 mod tests;

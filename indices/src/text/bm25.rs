@@ -17,27 +17,43 @@ use super::lengths::LENGTHS;
 /// What of BM25 depends on the collection only.
 #[derive(Clone, Debug)]
 pub(super) struct Bm25 {
-    sentences: u32,
+    sentences: u64,
+    average: f32,
     norms: [f32; 256],
 }
 
 impl Bm25 {
     /// For `sentences` sentences that have a term, with `terms` terms together, repetitions counted.
-    pub fn new(k1: f32, b: f32, sentences: u32, terms: u64) -> Bm25 {
-        let average = (terms as f64 / f64::from(sentences.max(1))) as f32;
+    pub fn new(k1: f32, b: f32, sentences: u64, terms: u64) -> Bm25 {
+        let average = (terms as f64 / sentences.max(1) as f64) as f32;
         let norm = |length: u32| 1.0 / (k1 * ((1.0 - b) + b * length as f32 / average));
         Bm25 {
             sentences,
+            average,
             norms: LENGTHS.map(norm),
         }
     }
 
-    /// The part of a term that occurs in `df` sentences and `times` times in the query.
-    pub fn term(&self, df: u32, times: u32) -> TermScores<'_> {
-        let (n, df) = (f64::from(self.sentences), f64::from(df));
-        let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln() as f32;
+    /// Terms per sentence, on average.
+    pub fn average_length(&self) -> f32 {
+        self.average
+    }
+
+    /// The inverse document frequency of a term that occurs in `df` sentences.
+    pub fn idf(&self, df: u64) -> f32 {
+        let (n, df) = (self.sentences as f64, df as f64);
+        (1.0 + (n - df + 0.5) / (df + 0.5)).ln() as f32
+    }
+
+    /// The weight of a term that occurs in `df` sentences and `times` times in the query.
+    pub fn weight(&self, df: u64, times: u32) -> f32 {
+        times as f32 * self.idf(df)
+    }
+
+    /// The part of a term of this weight.
+    pub fn term(&self, weight: f32) -> TermScores<'_> {
         TermScores {
-            weight: times as f32 * idf,
+            weight,
             norms: &self.norms,
         }
     }

@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use morelet_mapped::{Bytes, Container, Hash, Kind, OpenOptions};
+use morelet_mapped::{Container, Hash, Kind, OpenOptions};
 
 use super::analyzer::Analyzer;
 use super::bm25::Bm25;
-use super::dictionary::Dictionary;
-use super::meta::{self, Meta};
-use super::paragraphs::Paragraphs;
-use super::postings::PostingsStore;
-use super::search::{self, Clause, Window};
+use super::explain::{Explanation, TermExplanation};
+use super::filter::Filter;
+use super::lengths::LENGTHS;
+use super::query;
+use super::search::{self, Pool, Scored};
+use super::segment::Segment;
 use crate::error::{Error, Result};
 use crate::hit::{Hit, join_equal_values};
-use crate::store::{Value, ValueStore};
+use crate::store::Value;
 
 /// The number of a sentence, from 0, in the order in which they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,19 +39,44 @@ pub struct SentenceHit {
 /// A paragraph, as it was added.
 pub type Paragraph = Value;
 
-/// A text index, open. It is shared between threads as it is: searching takes `&self`.
+/// How to search.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchOptions<'a> {
+    /// How many sentences to find.
+    pub k: usize,
+    /// 1 finds exactly the best `k`. Less is faster and may miss some: what a sentence might still gain from
+    /// the query's frequent terms is taken to be this part of what is possible. From 0 to 1.
+    pub effort: f32,
+    /// Only sentences of this set, made by [`TextIndex::filter`] of the same index.
+    pub filter: Option<&'a Filter>,
+    /// How many threads share the work of one query, each with its part of the sentences.
+    pub threads: usize,
+}
+
+impl Default for SearchOptions<'_> {
+    /// The best 10 of all, on the calling thread.
+    fn default() -> Self {
+        SearchOptions {
+            k: 10,
+            effort: 1.0,
+            filter: None,
+            threads: 1,
+        }
+    }
+}
+
+/// A text index, open: one file, or several searched as one. It is shared between threads as it is: searching
+/// takes `&self`.
+///
+/// Several files have common statistics: number of sentences, average length and document frequencies are those
+/// of all together, so that a sentence has the score that it would have in one file. Numbers of sentences and
+/// paragraphs run on from file to file.
 pub struct TextIndex {
-    container: Container,
-    meta: Meta,
-    analyzer: Analyzer,
+    segments: Vec<Segment>,
     bm25: Bm25,
-    dictionary: Dictionary,
-    postings: PostingsStore,
-    lengths: Bytes,
-    paragraphs: Paragraphs,
-    values: ValueStore,
-    /// Windows that no search uses now.
-    windows: Mutex<Vec<Window>>,
+    sentences: u32,
+    paragraphs: u32,
+    pool: Pool,
 }
 
 impl TextIndex {
@@ -62,28 +87,55 @@ impl TextIndex {
 
     /// The index inside a container that is open already.
     pub fn from_container(container: Container) -> Result<TextIndex> {
-        let (meta, analyzer) = Meta::read(&container)?;
-        let lengths = container.section(meta::LENGTHS, meta::REVISION..=meta::REVISION)?;
-        if lengths.len() != meta.sentences as usize {
-            let message = format!(
-                "a length for every sentence: expected {}, got {}",
-                meta.sentences,
-                lengths.len()
-            );
-            return Err(lengths.corrupt(0, message).into());
+        TextIndex::from_containers(vec![container])
+    }
+
+    /// Several files as one index, at least one of them, all with the same analyzer, k1 and b.
+    pub fn from_containers(containers: Vec<Container>) -> Result<TextIndex> {
+        let mut segments: Vec<Segment> = Vec::with_capacity(containers.len());
+        let (mut sentences, mut paragraphs) = (0u32, 0u32);
+        let (mut with_terms, mut tokens) = (0u64, 0u64);
+        for container in containers {
+            let mut segment = Segment::open(container)?;
+            if let Some(first) = segments.first() {
+                let parameters = |s: &Segment| (s.analyzer, s.meta.k1, s.meta.b);
+                let (expected, got) = (parameters(first), parameters(&segment));
+                if expected != got {
+                    return Err(Error::input(format_args!(
+                        "{} and {} cannot be searched as one: expected analyzer, k1 and b to be {}, {} and {}, got {}, {} and {}",
+                        first.container.path().display(),
+                        segment.container.path().display(),
+                        expected.0,
+                        expected.1,
+                        expected.2,
+                        got.0,
+                        got.1,
+                        got.2
+                    )));
+                }
+            }
+            (segment.first_sentence, segment.first_paragraph) = (sentences, paragraphs);
+            sentences = sentences
+                .checked_add(segment.meta.sentences)
+                .filter(|&sum| sum < u32::MAX)
+                .ok_or_else(|| {
+                    Error::too_large("more than 4,294,967,294 sentences in the files together")
+                })?;
+            // Not more than sentences.
+            paragraphs += segment.meta.paragraphs;
+            with_terms += u64::from(segment.meta.with_terms);
+            tokens = tokens.saturating_add(segment.meta.tokens);
+            segments.push(segment);
         }
-        let dictionary = container.section(meta::DICTIONARY, meta::REVISION..=meta::REVISION)?;
+        let Some(first) = segments.first() else {
+            return Err(Error::input("an index needs at least one file"));
+        };
         Ok(TextIndex {
-            bm25: Bm25::new(meta.k1, meta.b, meta.with_terms, meta.tokens),
-            dictionary: Dictionary::open(dictionary, meta.terms)?,
-            postings: PostingsStore::open(&container, meta.terms, meta.sentences)?,
-            lengths,
-            paragraphs: Paragraphs::open(&container, meta.sentences, meta.paragraphs)?,
-            values: ValueStore::open(&container, meta.paragraphs)?,
-            windows: Mutex::new(Vec::new()),
-            analyzer,
-            meta,
-            container,
+            bm25: Bm25::new(first.meta.k1, first.meta.b, with_terms, tokens),
+            segments,
+            sentences,
+            paragraphs,
+            pool: Pool::default(),
         })
     }
 
@@ -93,95 +145,173 @@ impl TextIndex {
         reason = "an empty index is as good as any other"
     )]
     pub fn len(&self) -> u32 {
-        self.meta.sentences
+        self.sentences
     }
 
     /// The number of paragraphs.
     pub fn paragraphs(&self) -> u32 {
-        self.meta.paragraphs
+        self.paragraphs
     }
 
-    /// The number of different terms.
-    pub fn terms(&self) -> u32 {
-        self.meta.terms
+    /// The number of different terms of each file, summed: a term that several have counts for each.
+    pub fn terms(&self) -> u64 {
+        let terms = |segment: &Segment| u64::from(segment.meta.terms);
+        self.segments.iter().map(terms).sum()
     }
 
     /// How text becomes terms.
     pub fn analyzer(&self) -> Analyzer {
-        self.analyzer
+        self.segments[0].analyzer
     }
 
     /// BM25's k1: how fast repetitions of a term stop counting.
     pub fn k1(&self) -> f32 {
-        self.meta.k1
+        self.segments[0].meta.k1
     }
 
     /// BM25's b: how much the length of a sentence counts, from 0 to 1.
     pub fn b(&self) -> f32 {
-        self.meta.b
+        self.segments[0].meta.b
     }
 
-    /// The file.
-    pub fn container(&self) -> &Container {
-        &self.container
+    /// The files, in the order of their sentences; at least one.
+    pub fn containers(&self) -> impl ExactSizeIterator<Item = &Container> {
+        self.segments.iter().map(|segment| &segment.container)
     }
 
-    /// The file's hash.
-    pub fn root(&self) -> Hash {
-        self.container.root()
+    /// The hash of each file.
+    pub fn roots(&self) -> impl ExactSizeIterator<Item = Hash> {
+        self.containers().map(Container::root)
     }
 
     /// The `k` best sentences for `query`, best first; of equal scores, the earlier sentence. Only sentences
     /// that have a term of the query are found, so there may be fewer.
     pub fn search(&self, query: &str, k: usize) -> Result<Vec<SentenceHit>> {
-        if k == 0 {
+        self.search_with(
+            query,
+            &SearchOptions {
+                k,
+                ..SearchOptions::default()
+            },
+        )
+    }
+
+    /// The best sentences for `query` under `options`, in the order of [`TextIndex::search`].
+    pub fn search_with(
+        &self,
+        query: &str,
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<SentenceHit>> {
+        self.check(options)?;
+        if options.k == 0 {
             return Ok(Vec::new());
         }
-        let mut clauses = Vec::new();
-        for (term, times) in count_terms(self.analyzer, query) {
-            if let Some(number) = self.dictionary.get(&term)? {
-                let postings = self.postings.list(number)?;
-                let scores = self.bm25.term(postings.df(), times);
-                clauses.push(Clause::new(postings, scores)?);
+        let terms = query::terms(self.analyzer(), &self.segments, &self.bm25, query)?;
+        let found = search::best(&self.segments, &self.bm25, &terms, options, &self.pool)?;
+        found.into_iter().map(|scored| self.hit(scored)).collect()
+    }
+
+    /// Many queries, `threads` of them at a time: for each, what [`TextIndex::search_with`] gives.
+    pub fn search_batch<Q: AsRef<str> + Sync>(
+        &self,
+        queries: &[Q],
+        options: &SearchOptions<'_>,
+        threads: usize,
+    ) -> Result<Vec<Vec<SentenceHit>>> {
+        let each = queries.len().div_ceil(threads.max(1)).max(1);
+        std::thread::scope(|scope| {
+            let search = |part: &[Q]| {
+                part.iter()
+                    .map(|query| self.search_with(query.as_ref(), options))
+                    .collect::<Result<Vec<_>>>()
+            };
+            let mut parts = queries.chunks(each);
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts
+                .map(|part| scope.spawn(move || search(part)))
+                .collect();
+            let mut found = search(first)?;
+            for other in others {
+                match other.join() {
+                    Ok(part) => found.extend(part?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
             }
+            Ok(found)
+        })
+    }
+
+    /// Why `sentence` has its score for `query`.
+    pub fn explain(&self, query: &str, sentence: SentenceId) -> Result<Explanation> {
+        let (number, segment) = self.segment_of(sentence)?;
+        let local = sentence.0 - segment.first_sentence;
+        let length = segment.lengths[local as usize];
+        let mut terms = Vec::new();
+        let mut sum = 0.0;
+        for term in query::terms(self.analyzer(), &self.segments, &self.bm25, query)? {
+            let Some(of_segment) = term.numbers[number] else {
+                continue;
+            };
+            let tf = segment.postings.tf(of_segment, local)?;
+            if tf == 0 {
+                continue;
+            }
+            let score = self.bm25.term(term.weight).score(tf, length);
+            sum += f64::from(score);
+            terms.push(TermExplanation {
+                idf: self.bm25.idf(term.df),
+                term: term.text,
+                times: term.times,
+                tf,
+                df: term.df,
+                score,
+            });
         }
-        let mut window = self.lock_windows().pop().unwrap_or_else(Window::new);
-        let best = search::best(&mut clauses, &self.lengths, k, &mut window);
-        self.lock_windows().push(window);
-        best?
-            .into_iter()
-            .map(|scored| {
-                Ok(SentenceHit {
-                    sentence: SentenceId(scored.sentence),
-                    paragraph: self.paragraph_of(SentenceId(scored.sentence))?,
-                    score: scored.score,
-                })
-            })
-            .collect()
+        terms.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(Explanation {
+            sentence,
+            score: sum as f32,
+            length: LENGTHS[length as usize],
+            average_length: self.bm25.average_length(),
+            terms,
+        })
+    }
+
+    /// A filter that lets sentences of `paragraphs` through.
+    pub fn filter(&self, paragraphs: impl IntoIterator<Item = ParagraphId>) -> Result<Filter> {
+        let mut filter = Filter::none(self.segments.iter().map(|s| s.meta.sentences));
+        for paragraph in paragraphs {
+            let (number, segment) = self.segment_of_paragraph(paragraph)?;
+            let local = paragraph.0 - segment.first_paragraph;
+            filter.add(number, &segment.paragraphs, local)?;
+        }
+        Ok(filter)
     }
 
     /// The paragraph that a sentence is of.
-    pub fn paragraph_of(&self, SentenceId(sentence): SentenceId) -> Result<ParagraphId> {
-        if sentence >= self.len() {
-            return Err(Error::input(format_args!(
-                "there is no sentence {sentence}: the index holds {}",
-                self.len()
-            )));
-        }
-        Ok(ParagraphId(self.paragraphs.of(sentence)?))
+    pub fn paragraph_of(&self, sentence: SentenceId) -> Result<ParagraphId> {
+        let (_, segment) = self.segment_of(sentence)?;
+        let local = segment.paragraphs.of(sentence.0 - segment.first_sentence)?;
+        Ok(ParagraphId(segment.first_paragraph + local))
     }
 
     /// Paragraph `id`, with its article's id and title.
     pub fn paragraph(&self, id: ParagraphId) -> Result<Paragraph> {
-        self.values.get(id.0)
+        let (_, segment) = self.segment_of_paragraph(id)?;
+        segment.values.get(id.0 - segment.first_paragraph)
     }
 
     /// The paragraphs of the `k` best sentences for `query`. A value that several sentences stand for is given
     /// once, for the best of them, so there may be fewer than `k`; with `keys` every sentence has its own hit.
     pub fn retrieve(&self, query: &str, k: usize, keys: bool) -> Result<Vec<Hit>> {
+        self.hits(&self.search(query, k)?, keys)
+    }
+
+    /// The paragraphs of sentences that were found, as [`TextIndex::retrieve`] gives them.
+    pub fn hits(&self, found: &[SentenceHit], keys: bool) -> Result<Vec<Hit>> {
         let mut read: HashMap<ParagraphId, Paragraph> = HashMap::new();
         let mut hits = Vec::new();
-        for found in self.search(query, k)? {
+        for found in found {
             let paragraph = match read.get(&found.paragraph) {
                 Some(_) if !keys => continue,
                 Some(paragraph) => paragraph.clone(),
@@ -203,30 +333,70 @@ impl TextIndex {
         Ok(if keys { hits } else { join_equal_values(hits) })
     }
 
-    fn lock_windows(&self) -> std::sync::MutexGuard<'_, Vec<Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn check(&self, options: &SearchOptions<'_>) -> Result<()> {
+        if !(0.0..=1.0).contains(&options.effort) {
+            return Err(Error::input(format_args!(
+                "effort: expected a number from 0 to 1, got {}",
+                options.effort
+            )));
+        }
+        let sizes = self.segments.iter().map(|segment| segment.meta.sentences);
+        match options.filter {
+            Some(filter) if !filter.fits(sizes) => {
+                Err(Error::input("the filter was made for another index"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn hit(&self, scored: Scored) -> Result<SentenceHit> {
+        let sentence = SentenceId(scored.sentence);
+        Ok(SentenceHit {
+            sentence,
+            paragraph: self.paragraph_of(sentence)?,
+            score: scored.score,
+        })
+    }
+
+    /// The segment of a sentence, and its number.
+    fn segment_of(&self, SentenceId(sentence): SentenceId) -> Result<(usize, &Segment)> {
+        self.find(|segment| segment.sentences().end > sentence)
+            .ok_or_else(|| {
+                Error::input(format_args!(
+                    "there is no sentence {sentence}: the index holds {}",
+                    self.len()
+                ))
+            })
+    }
+
+    /// The segment of a paragraph, and its number.
+    fn segment_of_paragraph(
+        &self,
+        ParagraphId(paragraph): ParagraphId,
+    ) -> Result<(usize, &Segment)> {
+        self.find(|segment| segment.paragraphs().end > paragraph)
+            .ok_or_else(|| {
+                Error::input(format_args!(
+                    "there is no paragraph {paragraph}: the index holds {}",
+                    self.paragraphs()
+                ))
+            })
+    }
+
+    /// The first segment for which `holds`, which holds for all after it.
+    fn find(&self, holds: impl Fn(&Segment) -> bool) -> Option<(usize, &Segment)> {
+        let number = self.segments.partition_point(|segment| !holds(segment));
+        Some((number, self.segments.get(number)?))
     }
 }
 
 impl std::fmt::Debug for TextIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let files = self.containers().map(Container::path);
         f.debug_struct("TextIndex")
-            .field("path", &self.container.path())
-            .field("meta", &self.meta)
+            .field("files", &files.collect::<Vec<_>>())
+            .field("sentences", &self.sentences)
+            .field("paragraphs", &self.paragraphs)
             .finish_non_exhaustive()
     }
-}
-
-/// The different terms of `query`, in the order of their first occurrence, and how often each occurs.
-fn count_terms(analyzer: Analyzer, query: &str) -> Vec<(String, u32)> {
-    let mut counts: Vec<(String, u32)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    analyzer.for_each_term(query, |term| match places.get(term) {
-        Some(&place) => counts[place].1 = counts[place].1.saturating_add(1),
-        None => {
-            places.insert(term.to_owned(), counts.len());
-            counts.push((term.to_owned(), 1));
-        }
-    });
-    counts
 }

@@ -26,6 +26,7 @@ pub(super) struct Paragraphs {
     starts: Slice<u64>,
     ranks: Slice<u32>,
     bytes: Bytes,
+    sentences: u32,
     len: u32,
 }
 
@@ -39,6 +40,7 @@ impl Paragraphs {
             starts: starts.typed()?,
             ranks: ranks.typed()?,
             bytes: starts.clone(),
+            sentences,
             len,
         };
         for (bytes, got, expected) in [
@@ -76,6 +78,42 @@ impl Paragraphs {
             let message = format!("sentence {sentence} is of a paragraph that is not there");
             self.bytes.corrupt(word as u64 * 8, message).into()
         })
+    }
+    /// The sentences of paragraph `paragraph`, which must be below the number of paragraphs. By bisection.
+    pub fn sentences(&self, paragraph: u32) -> Result<std::ops::Range<u32>> {
+        let begin = self.begin(paragraph)?;
+        let end = match paragraph + 1 < self.len {
+            true => self.begin(paragraph + 1)?,
+            false => self.sentences,
+        };
+        Ok(begin..end.max(begin))
+    }
+
+    /// The first sentence of paragraph `paragraph`.
+    fn begin(&self, paragraph: u32) -> Result<u32> {
+        // The last block with at most `paragraph` starts before it.
+        let block = self
+            .ranks
+            .partition_point(|&rank| rank <= paragraph)
+            .saturating_sub(1);
+        let mut left = paragraph.checked_sub(self.ranks.get(block).copied().unwrap_or(0));
+        for (word, bits) in
+            (block * WORDS..).zip(self.starts.iter().skip(block * WORDS).take(WORDS))
+        {
+            match left {
+                Some(skip) if skip < bits.count_ones() => {
+                    let mut bits = *bits;
+                    for _ in 0..skip {
+                        bits &= bits - 1;
+                    }
+                    return Ok(word as u32 * 64 + bits.trailing_zeros());
+                }
+                Some(skip) => left = Some(skip - bits.count_ones()),
+                None => break,
+            }
+        }
+        let message = format!("paragraph {paragraph} has no sentence");
+        Err(self.bytes.corrupt(block as u64 * 64, message).into())
     }
 }
 

@@ -124,6 +124,26 @@ impl PostingsStore {
         })
     }
 
+    /// How many sentences have term `number`.
+    pub fn df(&self, number: u32) -> Result<u32> {
+        Ok(self.list(number)?.df())
+    }
+
+    /// How often `sentence` has term `number`.
+    pub fn tf(&self, number: u32, sentence: u32) -> Result<u32> {
+        let mut list = self.list(number)?;
+        let mut block = Block::empty();
+        loop {
+            list.read(&mut block)?;
+            let sentences = &block.sentences[..block.len];
+            match sentences.binary_search(&sentence) {
+                Ok(at) => return Ok(block.tfs[at]),
+                Err(at) if at < block.len || block.len == 0 => return Ok(0),
+                Err(_) => {}
+            }
+        }
+    }
+
     fn damaged_term(&self, number: u32, group: u64) -> Error {
         let message = format!(
             "the entry of term {number} of {} does not hold: expected a list inside its section over at most {} sentences",

@@ -80,12 +80,12 @@ fn exhaustive(articles: &[Article], query: &str, k: usize) -> Vec<(u32, f32)> {
         .map(|sentence| sentence.split(' ').collect())
         .collect();
     let tokens = sentences.iter().map(|words| words.len() as u64).sum();
-    let bm25 = bm25::Bm25::new(1.2, 0.75, sentences.len() as u32, tokens);
+    let bm25 = bm25::Bm25::new(1.2, 0.75, sentences.len() as u64, tokens);
     let mut sums = vec![0.0; sentences.len()];
     for term in query.split(' ') {
         let tf = |words: &Vec<&str>| words.iter().filter(|word| **word == term).count() as u32;
-        let df = sentences.iter().filter(|words| tf(words) > 0).count() as u32;
-        let scores = bm25.term(df, 1);
+        let df = sentences.iter().filter(|words| tf(words) > 0).count() as u64;
+        let scores = bm25.term(bm25.weight(df, 1));
         for (sum, words) in sums.iter_mut().zip(&sentences) {
             if tf(words) > 0 {
                 *sum += f64::from(scores.score(tf(words), lengths::encode(words.len() as u32)));

@@ -1,221 +1,256 @@
-//! Writing the store of values.
+//! Compressed blocks into a file.
 
 use morelet_mapped::{Suspended, Writer};
-use zstd::zstd_safe::{CCtx, CDict};
 
-use super::{BLOCKS, DICTIONARY, MAX_RATIO, PLAIN_CAP, REVISION, VALUES};
+use super::block::{Coding, MAX_DICTIONARIES, Stored};
+use super::compressor::{Compressor, LEVEL, Learned, Waiting};
+use super::records::{BlockBuilder, PlainBlock};
+use super::{BLOCKS, DICTIONARY, REVISION, VALUES, dictionaries};
 use crate::error::{Error, Result};
-use crate::varint;
 
-/// A block is closed when it is this long. Decompressing one takes under 0.1 ms.
-const BLOCK_BYTES: usize = 16 << 10;
-/// Compression level. On 16 KiB of Wikipedia's text, 9 takes twice the time for 0.2 % less, and 3 a third of it for
-/// 4 % more. Reading costs the same at every level.
-const LEVEL: i32 = 6;
-/// The first values are kept until there are this many bytes of them, to make a dictionary from.
-const SAMPLE_BYTES: usize = 8 << 20;
-/// How long a dictionary is: zstd's own default. It makes the values of 29,000 Wikipedia articles 13 % shorter.
-const DICTIONARY_BYTES: usize = 110 << 10;
-
-/// Writes the sections `values`, `values.blocks` and, where there is enough to learn from, `values.dictionary` of a
-/// file. From [`ValueWriter::begin`] to [`ValueWriter::finish`] no other section can be written.
+/// Writes the sections `values`, `values.blocks` and, where there is one, `values.dictionary` of a file. From
+/// [`ValueWriter::begin`] to [`ValueWriter::finish`] no other section can be written.
+///
+/// Values come in one of three ways, which can follow each other:
+///
+/// * [`ValueWriter::add`], one value at a time, compressed here;
+/// * [`ValueWriter::put`], blocks that [`Compressor`]s made of a [`BlockBuilder`]'s, on any thread, in the corpus's order;
+/// * [`ValueWriter::copy`], those of a finished store.
 pub(crate) struct ValueWriter {
     section: Suspended,
-    context: CCtx<'static>,
-    /// `None` while blocks are still collected.
-    dictionary: Option<Dictionary>,
-    /// Blocks that wait for the dictionary, one after the other.
-    waiting: Vec<u8>,
-    /// The bytes of those that the dictionary will be made from.
-    sample_bytes: usize,
-    /// The lengths of those, and the first record after each.
-    ends: Vec<(usize, u32)>,
-    /// The records of the block that is being filled.
-    plain: Vec<u8>,
-    /// The block table so far.
-    table: Vec<u64>,
+    level: i32,
+    /// Values that were added and are in no block yet, and the blocks that the last one closed.
+    builder: BlockBuilder,
+    closed: Vec<PlainBlock>,
+    added: Added,
+    /// The dictionaries of this file.
+    dictionaries: Vec<Vec<u8>>,
+    /// Three words for each block so far.
+    table: Vec<u32>,
     /// Where the next block will lie.
     offset: u64,
-    /// The first record of the block that is written next.
-    first: u32,
+    /// How many values are in the blocks so far.
     len: u32,
+    /// How many values there are, those that wait too.
+    total: u32,
 }
 
-/// What blocks are compressed with.
-struct Dictionary {
-    prepared: CDict<'static>,
-    /// Empty where there was too little to learn from.
-    bytes: Vec<u8>,
+/// What becomes of values that are added one by one.
+enum Added {
+    /// They wait for their dictionary.
+    Wait(Waiting),
+    /// They are compressed with this, which has this number in the file.
+    Compress(Compressor, Option<DictionaryNumber>),
 }
+
+/// The number of a dictionary in the file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DictionaryNumber(u8);
 
 impl ValueWriter {
     /// Begins the section of values.
     pub fn begin(writer: &mut Writer) -> Result<ValueWriter> {
+        ValueWriter::begin_at(writer, LEVEL)
+    }
+
+    /// As [`ValueWriter::begin`]; `level` is for what is compressed here, from 1 to 19.
+    pub fn begin_at(writer: &mut Writer, level: i32) -> Result<ValueWriter> {
         Ok(ValueWriter {
             section: writer.section(VALUES, REVISION, true)?.suspend(),
-            context: CCtx::try_create().ok_or_else(no_memory)?,
-            dictionary: None,
-            waiting: Vec::new(),
-            sample_bytes: 0,
-            ends: Vec::new(),
-            plain: Vec::with_capacity(2 * BLOCK_BYTES),
+            level,
+            builder: BlockBuilder::default(),
+            closed: Vec::new(),
+            added: Added::Wait(Waiting::default()),
+            dictionaries: Vec::new(),
             table: Vec::new(),
             offset: 0,
-            first: 0,
             len: 0,
+            total: 0,
         })
     }
 
     /// Adds a value and gives its number.
     pub fn add(&mut self, writer: &mut Writer, id: &str, title: &str, text: &str) -> Result<u32> {
-        let number = self.len;
-        let parts = [id, title, text];
-        let bytes = parts.iter().map(|part| part.len() + 10).sum::<usize>();
-        if u32::try_from(bytes + 2 * BLOCK_BYTES).is_err() {
-            return Err(Error::too_large(format_args!(
-                "a value of {bytes} bytes in article {id:?}: the limit is 4 GiB"
-            )));
+        let number = self.count(1)?;
+        let mut closed = std::mem::take(&mut self.closed);
+        self.builder.add(id, title, text, &mut closed)?;
+        for block in closed.drain(..) {
+            self.add_block(writer, block)?;
         }
-        self.len = number
-            .checked_add(1)
-            .ok_or_else(|| Error::too_large("more than 4,294,967,295 values"))?;
-        // A long value gets a block of its own, so that its neighbours stay cheap to read.
-        if !self.plain.is_empty() && self.plain.len() + bytes > 2 * BLOCK_BYTES {
-            self.close_block(writer, number)?;
-        }
-        for part in parts {
-            varint::put(&mut self.plain, part.len() as u64);
-        }
-        for part in parts {
-            self.plain.extend_from_slice(part.as_bytes());
-        }
-        if self.plain.len() >= BLOCK_BYTES {
-            self.close_block(writer, self.len)?;
-        }
+        self.closed = closed;
         Ok(number)
+    }
+
+    /// Makes sure that the file has this dictionary ([`Learned::bytes`]) and gives its number; `None` for an empty
+    /// one, which blocks do without, and where the file has as many as it can hold.
+    pub fn dictionary(&mut self, bytes: &[u8]) -> Option<DictionaryNumber> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let known = self.dictionaries.iter().position(|known| known == bytes);
+        let number = known.unwrap_or(self.dictionaries.len());
+        if number >= MAX_DICTIONARIES {
+            return None;
+        }
+        if known.is_none() {
+            self.dictionaries.push(bytes.to_vec());
+        }
+        // MAX_DICTIONARIES is less than 256.
+        Some(DictionaryNumber(number as u8))
+    }
+
+    /// Adds a block that a [`Compressor`] made with the dictionary that has `number` here, and gives the number of
+    /// its first value.
+    pub fn put(
+        &mut self,
+        writer: &mut Writer,
+        block: &[u8],
+        number: Option<DictionaryNumber>,
+    ) -> Result<u32> {
+        self.settle(writer)?;
+        let stored = Stored::read(block)
+            .map_err(|why| Error::input(format_args!("a block of values was damaged: {why}")))?;
+        let first = self.count(stored.records)?;
+        self.write(writer, block, stored, number)?;
+        Ok(first)
     }
 
     /// Ends the section of values and writes what is needed to read it.
     pub fn finish(mut self, writer: &mut Writer) -> Result<()> {
-        if !self.plain.is_empty() {
-            self.close_block(writer, self.len)?;
-        }
-        if self.dictionary.is_none() {
-            self.learn(writer, false)?;
-        }
+        self.settle(writer)?;
         writer.resume(&self.section)?.finish()?;
-        self.table.extend([self.offset, u64::from(self.len)]);
+        self.push_entry();
         let mut section = writer.section(BLOCKS, REVISION, true)?;
         for word in &self.table {
             section.put(&word.to_le_bytes())?;
         }
         section.finish()?;
-        if let Some(dictionary) = &self.dictionary
-            && !dictionary.bytes.is_empty()
-        {
-            let mut section = writer.section(DICTIONARY, REVISION, false)?;
-            section.put(&dictionary.bytes)?;
+        if !self.dictionaries.is_empty() {
+            let each = self.dictionaries.iter().map(Vec::as_slice);
+            let mut section = writer.section(DICTIONARY, REVISION, true)?;
+            section.put(&dictionaries::section(each))?;
             section.finish()?;
         }
         Ok(())
     }
 
-    /// Ends the block being filled; the next one starts with record `next`.
-    fn close_block(&mut self, writer: &mut Writer, next: u32) -> Result<()> {
-        let plain = std::mem::take(&mut self.plain);
-        if self.dictionary.is_some() {
-            self.write_block(writer, &plain, next)?;
-        } else {
-            self.waiting.extend_from_slice(&plain);
-            self.ends.push((plain.len(), next));
-            if is_sample(&plain) {
-                self.sample_bytes += plain.len();
-            }
-            if self.sample_bytes >= SAMPLE_BYTES || self.waiting.len() >= 8 * SAMPLE_BYTES {
-                self.learn(writer, true)?;
-            }
-        }
-        self.plain = plain;
-        self.plain.clear();
-        if self.plain.capacity() > 64 * BLOCK_BYTES {
-            self.plain = Vec::with_capacity(2 * BLOCK_BYTES);
-        }
-        Ok(())
+    /// The level for what is compressed here.
+    pub(super) fn level(&self) -> i32 {
+        self.level
     }
 
-    /// Makes the dictionary, an empty one unless there is `enough`, and writes the blocks that waited for it.
-    fn learn(&mut self, writer: &mut Writer, enough: bool) -> Result<()> {
-        let blocks = std::mem::take(&mut self.waiting);
-        let ends = std::mem::take(&mut self.ends);
-        let mut bytes = Vec::new();
-        if enough {
-            let samples: Vec<&[u8]> = split(&blocks, &ends)
-                .map(|(block, _)| block)
-                .filter(|block| is_sample(block))
-                .collect();
-            let sizes: Vec<usize> = samples.iter().map(|sample| sample.len()).collect();
-            let sample = samples.concat();
-            // zstd refuses to learn from too little, or from what is all the same. Then there is none.
-            bytes =
-                zstd::dict::from_continuous(&sample, &sizes, DICTIONARY_BYTES).unwrap_or_default();
-        }
-        self.dictionary = Some(Dictionary {
-            prepared: CDict::try_create(&bytes, LEVEL).ok_or_else(no_memory)?,
-            bytes,
-        });
-        for (block, next) in split(&blocks, &ends) {
-            self.write_block(writer, block, next)?;
-        }
-        Ok(())
+    /// The last dictionary that came into the file, if there is one.
+    pub(super) fn last_dictionary(&self) -> Option<DictionaryNumber> {
+        // There are at most MAX_DICTIONARIES, which is less than 256.
+        self.dictionaries
+            .len()
+            .checked_sub(1)
+            .map(|last| DictionaryNumber(last as u8))
     }
 
-    /// Writes a block; the next one starts with record `next`.
-    fn write_block(&mut self, writer: &mut Writer, plain: &[u8], next: u32) -> Result<()> {
-        let Some(dictionary) = &self.dictionary else {
+    /// The bytes of a dictionary of the file, none for none.
+    pub(super) fn dictionary_bytes(&self, number: Option<DictionaryNumber>) -> &[u8] {
+        number
+            .and_then(|DictionaryNumber(number)| self.dictionaries.get(usize::from(number)))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Counts values that come, and gives the number of the first.
+    fn count(&mut self, records: u32) -> Result<u32> {
+        let first = self.total;
+        self.total = first
+            .checked_add(records)
+            .ok_or_else(|| Error::too_large("more than 4,294,967,295 values"))?;
+        Ok(first)
+    }
+
+    /// Brings the values that were added one by one into the file, so that others can follow.
+    pub(super) fn settle(&mut self, writer: &mut Writer) -> Result<()> {
+        if let Some(block) = self.builder.close() {
+            self.add_block(writer, block)?;
+        }
+        match &self.added {
+            Added::Wait(waiting) if !waiting.is_empty() => self.learn(writer),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_block(&mut self, writer: &mut Writer, block: PlainBlock) -> Result<()> {
+        match &mut self.added {
+            Added::Wait(waiting) => match waiting.add(block) {
+                true => self.learn(writer),
+                false => Ok(()),
+            },
+            Added::Compress(compressor, number) => {
+                let (bytes, number) = (compressor.compress(&block)?, *number);
+                self.write_compressed(writer, &bytes, number)
+            }
+        }
+    }
+
+    /// Makes the dictionary and writes the blocks that waited for it.
+    fn learn(&mut self, writer: &mut Writer) -> Result<()> {
+        let Added::Wait(waiting) = &mut self.added else {
             return Ok(());
         };
-        let mut compressed = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()));
-        self.context
-            .compress_using_cdict(&mut compressed, plain, &dictionary.prepared)
-            .map_err(|code| {
-                let why = zstd::zstd_safe::get_error_name(code);
-                Error::input(format_args!("zstd cannot compress a block: {why}"))
-            })?;
-        let plain_len = plain.len() as u64;
-        let cap = PLAIN_CAP.max(compressed.len() as u64 * MAX_RATIO);
-        let stored = if (compressed.len() as u64) < plain_len && plain_len <= cap {
-            &compressed[..]
-        } else {
-            plain
-        };
-        let mut section = writer.resume(&self.section)?;
-        section.put(stored)?;
-        self.section = section.suspend();
-        // `add` keeps a block under 4 GiB.
-        self.table
-            .extend([self.offset, u64::from(self.first) | plain_len << 32]);
-        self.offset += stored.len() as u64;
-        self.first = next;
+        let (mut learned, blocks) = std::mem::take(waiting).learn(self.level)?;
+        let number = self.dictionary(learned.bytes());
+        if number.is_none() && !learned.bytes().is_empty() {
+            learned = Learned::new(Vec::new(), self.level)?;
+        }
+        self.added = Added::Compress(Compressor::new(&learned)?, number);
+        for block in blocks {
+            self.add_block(writer, block)?;
+        }
         Ok(())
     }
-}
 
-/// Whether a dictionary is made from `block` too: a single value may be longer than all others together, and
-/// teaches nothing about them.
-fn is_sample(block: &[u8]) -> bool {
-    block.len() <= 2 * BLOCK_BYTES
-}
+    /// Writes a block whose values are counted already.
+    fn write_compressed(
+        &mut self,
+        writer: &mut Writer,
+        block: &[u8],
+        number: Option<DictionaryNumber>,
+    ) -> Result<()> {
+        let stored = Stored::read(block).map_err(Error::input)?;
+        self.write(writer, block, stored, number)
+    }
 
-/// Blocks that lie one after the other, each with the record after it.
-fn split<'a>(blocks: &'a [u8], ends: &[(usize, u32)]) -> impl Iterator<Item = (&'a [u8], u32)> {
-    let mut rest = blocks;
-    ends.iter().map(move |&(len, next)| {
-        let (block, after) = rest.split_at(len);
-        rest = after;
-        (block, next)
-    })
-}
+    /// Writes `block`, which reads as `stored`, with the number that its dictionary has here.
+    fn write(
+        &mut self,
+        writer: &mut Writer,
+        block: &[u8],
+        stored: Stored<'_>,
+        number: Option<DictionaryNumber>,
+    ) -> Result<()> {
+        let coding = match (stored.coding, number) {
+            (Coding::Dictionary(_), Some(DictionaryNumber(number))) => Coding::Dictionary(number),
+            (Coding::Dictionary(_), None) => {
+                return Err(Error::input("a block of values lacks its dictionary"));
+            }
+            (coding, _) => coding,
+        };
+        self.push_entry();
+        let mut section = writer.resume(&self.section)?;
+        if coding == stored.coding {
+            section.put(block)?;
+            self.offset += block.len() as u64;
+        } else {
+            let bytes = Stored { coding, ..stored }.bytes();
+            // A number below MAX_DICTIONARIES has a byte.
+            let bytes = bytes.ok_or_else(|| Error::too_large("too many dictionaries"))?;
+            section.put(&bytes)?;
+            self.offset += bytes.len() as u64;
+        }
+        self.section = section.suspend();
+        self.len += stored.records;
+        Ok(())
+    }
 
-fn no_memory() -> Error {
-    Error::input("zstd does not start: out of memory")
+    /// Says where the next block begins.
+    fn push_entry(&mut self) {
+        let (low, high) = (self.offset as u32, (self.offset >> 32) as u32);
+        self.table.extend([low, high, self.len]);
+    }
 }

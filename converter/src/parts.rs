@@ -40,8 +40,8 @@ pub struct Parts {
     pub gate: Option<PartFile>,
     /// CLIP's weights.
     pub clip: Option<PartFile>,
-    /// The text index.
-    pub text_index: Option<PartFile>,
+    /// The text indexes, which are searched as one.
+    pub text_indexes: Vec<PartFile>,
     /// The image index, and the identity of the CLIP that made it.
     pub image_index: Option<(PartFile, String)>,
     /// How labels are chosen.
@@ -82,16 +82,31 @@ impl PartFile {
         }
     }
 
-    /// Opens a text index.
-    pub fn text_index(path: &Path) -> Result<Self> {
-        let container = Container::open(path, Kind::TextIndex, OpenOptions::default())?;
-        TextIndex::from_container(container.clone())?;
-        Ok(Self {
-            path: path.to_owned(),
-            kind: PartKind::TextIndex,
-            container,
-            meta: None,
-        })
+    /// Opens text indexes that are to be searched as one: all different, of one analyzer, k1 and b.
+    pub fn text_indexes(paths: &[PathBuf]) -> Result<Vec<Self>> {
+        let mut files: Vec<Self> = Vec::new();
+        for path in paths {
+            let container = Container::open(path, Kind::TextIndex, OpenOptions::default())?;
+            let root = container.root();
+            if let Some(same) = files.iter().find(|file| file.container.root() == root) {
+                return Err(Error::input(format!(
+                    "is the same text index as {}; each may be given once",
+                    same.path.display()
+                ))
+                .at(path));
+            }
+            files.push(Self {
+                path: path.to_owned(),
+                kind: PartKind::TextIndex,
+                container,
+                meta: None,
+            });
+        }
+        if !files.is_empty() {
+            let containers = files.iter().map(|file| file.container.clone());
+            TextIndex::from_containers(containers.collect())?;
+        }
+        Ok(files)
     }
 
     /// Opens an image index; with it comes the identity of the CLIP that made it.
@@ -159,7 +174,7 @@ impl Parts {
         experts
             .chain(&self.gate)
             .chain(&self.clip)
-            .chain(&self.text_index)
+            .chain(&self.text_indexes)
             .chain(image_index)
     }
 

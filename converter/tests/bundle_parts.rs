@@ -117,6 +117,23 @@ fn gate(rows: u32, dim: u32) -> Architecture {
     })
 }
 
+/// One article of one paragraph.
+fn write_text_index(path: &Path, k1: f32, text: &str) {
+    let options = TextOptions {
+        analyzer: Analyzer::Standard,
+        k1,
+        ..TextOptions::default()
+    };
+    let mut index = TextIndexBuilder::create(path, options).unwrap();
+    let article = Article {
+        id: "1".to_owned(),
+        title: "A".to_owned(),
+        paragraphs: vec![ParagraphText::Text(text.to_owned())],
+    };
+    index.add(&article).unwrap();
+    index.finish(&mut |_, _| {}).unwrap();
+}
+
 /// A directory with parts of every kind.
 fn parts() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -165,20 +182,10 @@ fn parts() -> tempfile::TempDir {
     write_weights(&at("rows.weights"), ModelKind::Gate, 'c', gate(2, 2), &[]);
     write_weights(&at("wide.weights"), ModelKind::Gate, 'd', gate(3, 5), &[]);
 
-    let options = TextOptions {
-        analyzer: Analyzer::Standard,
-        k1: 1.2,
-        b: 0.75,
-        memory: 1 << 20,
-    };
-    let mut text = TextIndexBuilder::create(at("text.index"), options).unwrap();
-    let article = Article {
-        id: "1".to_owned(),
-        title: "A".to_owned(),
-        paragraphs: vec![ParagraphText::Text("a b c.".to_owned())],
-    };
-    text.add(&article).unwrap();
-    text.finish(&mut |_, _| {}).unwrap();
+    write_text_index(&at("text.index"), 1.2, "a b c.");
+    write_text_index(&at("later.index"), 1.2, "A bird sings. Cats doze.");
+    write_text_index(&at("other-k1.index"), 0.9, "A bird sings. Cats doze.");
+    fs::copy(at("text.index"), at("copy.index")).unwrap();
 
     let mut images =
         ImageIndexBuilder::create(at("image.index"), ImageOptions::new("8".repeat(64), 2)).unwrap();
@@ -327,6 +334,48 @@ fn bundle_copies_weights_once_that_two_experts_share() {
 }
 
 #[test]
+fn bundle_holds_several_text_indexes_and_one_is_written_as_a_string() {
+    let folder = parts();
+    let manifest_of = |arguments: &str| -> (Manifest, Value) {
+        bundle(folder.path(), "a.morelet", arguments).unwrap();
+        let directory = folder.path().join("a.morelet");
+        let value = fs::read(directory.join("bundle.json")).unwrap();
+        (
+            Manifest::read(directory).unwrap(),
+            serde_json::from_slice(&value).unwrap(),
+        )
+    };
+    let one = "--expert x:text:@ner.weights --text-index @text.index";
+    let (manifest, value) = manifest_of(one);
+    assert_eq!(manifest.text_index, ["text.index"]);
+    assert_eq!(value["text_index"], "text.index");
+
+    let (manifest, value) = manifest_of(&format!("{one} --text-index @later.index"));
+    assert_eq!(manifest.text_index, ["text.index", "text-2.index"]);
+    assert_eq!(value["text_index"], json!(["text.index", "text-2.index"]));
+    let kind = |part: &morelet::Part| (part.file.clone(), part.kind);
+    assert_eq!(
+        manifest.parts[1..].iter().map(kind).collect::<Vec<_>>(),
+        [
+            ("text.index".to_owned(), PartKind::TextIndex),
+            ("text-2.index".to_owned(), PartKind::TextIndex)
+        ]
+    );
+    let directory = folder.path().join("a.morelet");
+    for (copy, original) in [
+        ("text.index", "text.index"),
+        ("text-2.index", "later.index"),
+    ] {
+        let read = |path| fs::read(path).unwrap();
+        assert!(read(directory.join(copy)) == read(folder.path().join(original)));
+    }
+    let opened = Bundle::open(&directory).unwrap();
+    opened.verify(&mut |_, _, _| {}).unwrap();
+    // The one has a sentence, the other two.
+    assert_eq!(opened.text_index().unwrap().len(), 3);
+}
+
+#[test]
 fn bundle_refuses_what_does_not_belong_together_by_name() {
     let folder = parts();
     let cases = [
@@ -431,6 +480,23 @@ fn bundle_refuses_what_does_not_belong_together_by_name() {
             "--expert x:text:@ner.weights --text-index @image.index".into(),
             ErrorKind::Input,
             &["image.index", "text index"],
+        ),
+        (
+            "--expert x:text:@ner.weights --text-index @text.index --text-index @ner2.weights"
+                .into(),
+            ErrorKind::Input,
+            &["ner2.weights", "text index"],
+        ),
+        (
+            "--expert x:text:@ner.weights --text-index @text.index --text-index @other-k1.index"
+                .into(),
+            ErrorKind::Input,
+            &["text.index", "other-k1.index", "1.2", "0.9"],
+        ),
+        (
+            "--expert x:text:@ner.weights --text-index @text.index --text-index @copy.index".into(),
+            ErrorKind::Input,
+            &["text.index", "copy.index", "same"],
         ),
         (
             "--expert x:none:@missing.weights".into(),

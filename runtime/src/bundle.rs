@@ -1,7 +1,7 @@
 //! A bundle: its parts mapped, and found to belong together.
 
 use crate::manifest::{MANIFEST_FILE, Manifest, Part, PartKind};
-use crate::{Error, Result, Session, SessionOptions};
+use crate::{Error, ErrorKind, Result, Session, SessionOptions};
 use morelet_indices::{ImageIndex, TextIndex};
 use morelet_mapped::{Container, Kind, OpenOptions};
 use morelet_models::weights::{ModelKind, Weights};
@@ -63,11 +63,7 @@ impl Bundle {
             experts,
             gate: weights(&manifest.fusion.weights)?,
             clip: weights(&manifest.clip)?,
-            text_index: manifest
-                .text_index
-                .as_deref()
-                .map(|file| opener.text_index(file))
-                .transpose()?,
+            text_index: opener.text_index(&manifest.text_index)?,
             image_index: manifest
                 .image_index
                 .as_deref()
@@ -123,7 +119,7 @@ impl Bundle {
         self.0.clip.as_ref()
     }
 
-    /// The text index.
+    /// The text index: all those of the bundle, searched as one.
     pub fn text_index(&self) -> Option<&Arc<TextIndex>> {
         self.0.text_index.as_ref()
     }
@@ -299,9 +295,20 @@ impl Opener<'_> {
         Ok(weights)
     }
 
-    fn text_index(&self, file: &str) -> Result<Arc<TextIndex>> {
-        let container = self.container(file)?;
-        Ok(Arc::new(TextIndex::from_container(container)?))
+    /// Several files as one index; those that cannot be searched as one are no bundle.
+    fn text_index(&self, files: &[String]) -> Result<Option<Arc<TextIndex>>> {
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let containers = files.iter().map(|file| self.container(file));
+        let index = TextIndex::from_containers(containers.collect::<Result<_>>()?);
+        let index = index.map_err(|error| match Error::from(error) {
+            error if error.kind() == ErrorKind::Input => {
+                Error::from_below(ErrorKind::Bundle, error)
+            }
+            error => error,
+        })?;
+        Ok(Some(Arc::new(index)))
     }
 
     fn image_index(&self, file: &str) -> Result<Arc<ImageIndex>> {

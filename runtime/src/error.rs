@@ -84,10 +84,15 @@ impl Error {
     }
 
     /// The same error, told as one of the line that a query was read from.
-    pub(crate) fn of_query(mut self, query: &crate::Query) -> Self {
-        let Some(origin) = &query.origin else {
-            return self;
-        };
+    pub(crate) fn of_query(self, query: &crate::Query) -> Self {
+        match &query.origin {
+            Some(origin) => self.of_line(origin),
+            None => self,
+        }
+    }
+
+    /// The same error, told as one of a line; a file that it names already is named in its text.
+    pub(crate) fn of_line(mut self, origin: &crate::query::Origin) -> Self {
         if let Some(path) = self.path.replace(origin.path.to_path_buf())
             && path != *origin.path
         {

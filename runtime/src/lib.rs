@@ -65,6 +65,7 @@ mod bundle;
 pub mod cli;
 mod clock;
 mod conll;
+mod effort;
 mod error;
 mod evaluate;
 mod fusion;
@@ -81,6 +82,7 @@ mod spans;
 mod words;
 
 pub use bundle::Bundle;
+pub use effort::Effort;
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{Evaluation, ExpertScores, Report, Score, Scores};
 pub use input::{Lines, open_text};

@@ -23,11 +23,14 @@
 //! }
 //! ```
 //!
+//! `text_index` is a list where there are several, which are searched as one: `["text.index", "text-2.index"]`.
+//!
 //! Every file that something names is in `parts`, and every file of the directory too: what is not listed makes
 //! [`Bundle::verify`](crate::Bundle::verify) fail. Keys that this version does not know are kept when a manifest
 //! is read and written again.
 
 mod kinds;
+mod one_or_many;
 
 pub use kinds::{ContextKind, Decode, FusionKind, PartKind, Task};
 
@@ -123,9 +126,9 @@ pub struct Manifest {
     /// The `.weights` file of CLIP, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<String>,
-    /// The text index, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text_index: Option<String>,
+    /// The text indexes, searched as one; most bundles have one or none. One is written as a string, several as a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_many")]
+    pub text_index: Vec<String>,
     /// The image index, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_index: Option<String>,
@@ -218,6 +221,11 @@ impl Manifest {
             }
         }
         self.check_experts()?;
+        for (i, file) in self.text_index.iter().enumerate() {
+            if self.text_index[..i].contains(file) {
+                return Err(Error::bundle(format!("`text_index` lists {file} twice")));
+            }
+        }
         for (role, file, kinds) in self.roles() {
             let Some(part) = self.part(file) else {
                 return Err(Error::bundle(format!(
@@ -298,14 +306,22 @@ impl Manifest {
         for entry in &self.experts {
             roles.push((format!("the expert `{}`", entry.name), &entry.model, expert));
         }
-        let others: [(&str, &Option<String>, &'static [PartKind]); 4] = [
-            ("the gate", &self.fusion.weights, &[PartKind::Gate]),
-            ("`clip`", &self.clip, &[PartKind::Clip]),
+        let others: [(&str, &[String], &'static [PartKind]); 4] = [
+            (
+                "the gate",
+                self.fusion.weights.as_slice(),
+                &[PartKind::Gate],
+            ),
+            ("`clip`", self.clip.as_slice(), &[PartKind::Clip]),
             ("`text_index`", &self.text_index, &[PartKind::TextIndex]),
-            ("`image_index`", &self.image_index, &[PartKind::ImageIndex]),
+            (
+                "`image_index`",
+                self.image_index.as_slice(),
+                &[PartKind::ImageIndex],
+            ),
         ];
-        for (role, file, kinds) in others {
-            if let Some(file) = file {
+        for (role, files, kinds) in others {
+            for file in files {
                 roles.push((role.to_owned(), file, kinds));
             }
         }

@@ -18,7 +18,7 @@ use crate::session::{Detail, Inner, RunOptions};
 use crate::sources::{Means, Source, draw, source, unread_keys};
 use crate::words::Sentence;
 use crate::{Error, ErrorKind, Result};
-use morelet_indices::{Hit, ImageId, ParagraphId};
+use morelet_indices::{Hit, ImageId, ParagraphId, SearchOptions};
 use morelet_models::{NerOutput, Picture, PictureLimits, ReOutput};
 use std::ops::Range;
 
@@ -208,9 +208,14 @@ impl<'a> Run<'a> {
     fn sentence_side(&self) -> Result<(Option<Vec<f32>>, Vec<(usize, Answered)>)> {
         let hits = match self.session.bundle.text_index() {
             Some(index) if self.sources.contains(&Source::Text) => {
-                let text = self.sentence.text();
+                let options = SearchOptions {
+                    k: RETRIEVED_KEYS,
+                    effort: self.session.effort.get(),
+                    ..SearchOptions::default()
+                };
                 self.clock.measure("text_retrieval", || {
-                    index.retrieve(text, RETRIEVED_KEYS, false)
+                    let found = index.search_with(self.sentence.text(), &options)?;
+                    index.hits(&found, false)
                 })?
             }
             _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! A session: the models of a bundle on a device, ready to answer.
 
 use crate::query::Query;
-use crate::{Bundle, Error, Prediction, Result, pipeline};
+use crate::{Bundle, Effort, Error, Prediction, Result, pipeline};
 use morelet_models::device::{Compute, DeviceInfo, DeviceRequest};
 use morelet_models::{Cancel, Clip, Expert, Gate};
 use serde::Serialize;
@@ -18,6 +18,8 @@ pub struct SessionOptions {
     pub device: DeviceRequest,
     /// The number of threads that compute on the CPU: by default one for each processor.
     pub threads: Option<usize>,
+    /// How hard text retrieval tries: by default it misses nothing.
+    pub effort: Effort,
     /// Told about each model that is loaded.
     pub progress: Option<Progress>,
 }
@@ -27,6 +29,7 @@ impl fmt::Debug for SessionOptions {
         f.debug_struct("SessionOptions")
             .field("device", &self.device)
             .field("threads", &self.threads)
+            .field("effort", &self.effort)
             .finish_non_exhaustive()
     }
 }
@@ -99,6 +102,7 @@ pub(crate) struct Inner {
     pub experts: Vec<Expert>,
     pub gate: Option<Gate>,
     pub clip: Option<Clip>,
+    pub effort: Effort,
     info: SessionInfo,
     turns: Mutex<()>,
 }
@@ -165,6 +169,7 @@ impl Session {
             experts,
             gate,
             clip,
+            effort: options.effort,
             info,
             turns: Mutex::new(()),
         })))

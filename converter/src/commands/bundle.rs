@@ -47,9 +47,9 @@ pub struct Args {
     /// Two experts, weighed equally
     #[arg(long)]
     average: bool,
-    /// Paragraphs for the contexts text and random-text
-    #[arg(long, value_name = "F.index")]
-    text_index: Option<PathBuf>,
+    /// Paragraphs for the contexts text and random-text. Given several times, the indexes are searched as one
+    #[arg(long = "text-index", value_name = "F.index")]
+    text_indexes: Vec<PathBuf>,
     /// Pictures for the contexts image and random-image
     #[arg(long, value_name = "F.index")]
     image_index: Option<PathBuf>,
@@ -176,11 +176,7 @@ impl Args {
             fusion,
             gate: weights(&self.gate, PartKind::Gate, "--gate")?,
             clip: weights(&self.clip, PartKind::Clip, "--clip")?,
-            text_index: self
-                .text_index
-                .as_deref()
-                .map(PartFile::text_index)
-                .transpose()?,
+            text_indexes: PartFile::text_indexes(&self.text_indexes)?,
             image_index: self
                 .image_index
                 .as_deref()
@@ -235,31 +231,43 @@ fn write_parts(parts: &Parts, seed: u64, directory: &Path, console: &Console) ->
     let mut add_optional = |file: Option<&PartFile>, name: &str| {
         file.map(|file| add(file, name.to_owned())).transpose()
     };
-    let fusion = Fusion {
-        kind: parts.fusion,
-        weights: add_optional(parts.gate.as_ref(), "gate.weights")?,
-        extra: serde_json::Map::new(),
-    };
+    let gate = add_optional(parts.gate.as_ref(), "gate.weights")?;
+    let clip = add_optional(parts.clip.as_ref(), "clip.weights")?;
+    let mut text_index = Vec::new();
+    for (i, file) in parts.text_indexes.iter().enumerate() {
+        text_index.extend(add_optional(Some(file), &text_index_name(i))?);
+    }
+    let image_index = parts.image_index.as_ref().map(|(file, _)| file);
+    let image_index = add_optional(image_index, "image.index")?;
     let manifest = Manifest {
         format_version: MANIFEST_FORMAT,
         producer: concat!("morelet-convert ", env!("CARGO_PKG_VERSION")).to_owned(),
         task: parts.task(),
         labels: parts.labels().to_vec(),
         experts,
-        fusion,
+        fusion: Fusion {
+            kind: parts.fusion,
+            weights: gate,
+            extra: serde_json::Map::new(),
+        },
         decode: parts.decode,
         seed,
-        clip: add_optional(parts.clip.as_ref(), "clip.weights")?,
-        text_index: add_optional(parts.text_index.as_ref(), "text.index")?,
-        image_index: add_optional(
-            parts.image_index.as_ref().map(|(file, _)| file),
-            "image.index",
-        )?,
+        clip,
+        text_index,
+        image_index,
         parts: written,
         extra: serde_json::Map::new(),
     };
     bar.finish_and_clear();
     Ok(manifest)
+}
+
+/// `text.index`, `text-2.index`, …
+fn text_index_name(index: usize) -> String {
+    match index {
+        0 => "text.index".to_owned(),
+        index => format!("text-{}.index", index + 1),
+    }
 }
 
 fn copy(from: &Path, to: &Path, bar: &ProgressBar, console: &Console) -> Result<()> {
@@ -284,8 +292,8 @@ fn copy(from: &Path, to: &Path, bar: &ProgressBar, console: &Console) -> Result<
 /// What the bundle will not be able to do by itself.
 fn notes(parts: &Parts) -> Vec<String> {
     let needs = |expert: &&ExpertPart| match expert.context {
-        ContextKind::Text => parts.text_index.is_none().then_some("--text-index"),
-        ContextKind::RandomText => parts.text_index.is_none().then_some("--text-index"),
+        ContextKind::Text => parts.text_indexes.is_empty().then_some("--text-index"),
+        ContextKind::RandomText => parts.text_indexes.is_empty().then_some("--text-index"),
         ContextKind::Image if parts.image_index.is_some() => {
             parts.clip.is_none().then_some("--clip")
         }

@@ -1,7 +1,6 @@
 //! Bundles of empty models: which parts belong together, and which are refused, by name.
 
 use super::*;
-use crate::ErrorKind;
 use crate::manifest::{
     ContextKind, Decode, ExpertEntry, Fusion, FusionKind, MANIFEST_FORMAT, Task,
 };
@@ -86,7 +85,7 @@ impl Folder {
             decode: Decode::Marginals,
             seed: 0,
             clip: None,
-            text_index: None,
+            text_index: Vec::new(),
             image_index: None,
             parts: vec![describe("a.weights"), describe("b.weights")],
             extra: Map::new(),

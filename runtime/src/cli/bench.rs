@@ -1,18 +1,28 @@
 //! `bench`: the time of each module, over answers to real queries.
 
+mod agreement;
+mod index;
+mod times;
+
 use super::predict::InputFormat;
 use super::table::table;
-use super::{ComputeArgs, Console, Outcome, print, print_json};
-use crate::{Bundle, Error, Named, Queries, Query, Result, RunOptions, SessionInfo};
+use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
+use crate::{
+    Bundle, ContextKind, Effort, Error, Named, Queries, Query, Result, RunOptions, Sentence,
+    SessionInfo,
+};
+use agreement::Agreement;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
+use times::{HEADER, Times, micros, ms};
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])))]
 pub struct Args {
-    /// The bundle
+    /// The bundle, or a text index, which is then measured alone
+    #[arg(value_name = "BUNDLE|F.index")]
     bundle: PathBuf,
     /// The sentence to answer
     #[arg(long, value_name = "S")]
@@ -35,6 +45,8 @@ pub struct Args {
     /// How many answers come before the first one that counts
     #[arg(long, value_name = "N", default_value_t = 2)]
     warm_up: u32,
+    #[command(flatten)]
+    effort: EffortArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,6 +60,7 @@ struct Measured {
     /// The root of each part file.
     parts: Named<String>,
     session: SessionInfo,
+    effort: Effort,
     /// Mapping and checking the bundle.
     open_us: u64,
     /// Loading the models.
@@ -58,25 +71,21 @@ struct Measured {
     answers: usize,
     modules: Named<Times>,
     sentences_per_second: f64,
-}
-
-#[derive(Serialize)]
-struct Times {
-    p50: u64,
-    p90: u64,
-    mean: f64,
-    /// How many answers used the module.
-    n: usize,
-    samples: Vec<u64>,
+    /// With an effort below 1, where an expert reads what is retrieved by the sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_search: Option<Agreement>,
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    if args.bundle.is_file() {
+        return index::run(args, compute, console);
+    }
     let queries = queries(args)?;
     let start = Instant::now();
     let bundle = Bundle::open(&args.bundle)?;
     let open_us = micros(start);
     let start = Instant::now();
-    let session = compute.session(&bundle, console)?;
+    let session = compute.session(&bundle, args.effort, console)?;
     let session_us = micros(start);
     let options = RunOptions {
         cancel: console.cancel().clone(),
@@ -113,20 +122,37 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
             .map(|part| (part.file.clone(), part.root.clone()))
             .collect(),
         session: session.info().clone(),
+        effort: args.effort.effort,
         open_us,
         session_us,
         first_us: first_us.unwrap_or_default(),
         answers,
         modules: samples
             .iter()
-            .map(|(name, samples)| (name.to_owned(), times(samples)))
+            .map(|(name, samples)| (name.to_owned(), Times::of(samples)))
             .collect(),
         sentences_per_second: answers as f64 / seconds.max(f64::MIN_POSITIVE),
+        text_search: agreement(&bundle, &queries, args.effort.effort)?,
     };
     if args.json {
         print_json(&measured, console)
     } else {
         print(&show(&measured))
+    }
+}
+
+/// What the effort costs on these queries, if it can cost anything.
+fn agreement(bundle: &Bundle, queries: &[Query], effort: Effort) -> Result<Option<Agreement>> {
+    let mut experts = bundle.manifest().experts.iter();
+    match bundle.text_index() {
+        Some(index)
+            if !effort.is_exact() && experts.any(|expert| expert.context == ContextKind::Text) =>
+        {
+            let sentences = queries.iter().map(|query| Sentence::new(&query.words));
+            let sentences: Vec<Sentence> = sentences.collect();
+            Agreement::measure(index, sentences.iter().map(Sentence::text), effort)
+        }
+        _ => Ok(None),
     }
 }
 
@@ -150,44 +176,15 @@ fn queries(args: &Args) -> Result<Vec<Query>> {
     Ok(queries)
 }
 
-fn times(samples: &[u64]) -> Times {
-    let mut sorted = samples.to_vec();
-    sorted.sort_unstable();
-    // The nearest rank.
-    let percentile = |p: usize| {
-        let rank = (sorted.len() * p).div_ceil(100).max(1) - 1;
-        sorted.get(rank).copied().unwrap_or_default()
-    };
-    Times {
-        p50: percentile(50),
-        p90: percentile(90),
-        mean: sorted.iter().sum::<u64>() as f64 / sorted.len().max(1) as f64,
-        n: sorted.len(),
-        samples: samples.to_vec(),
-    }
-}
-
 fn show(measured: &Measured) -> String {
-    let ms = |us: f64| format!("{:.2}", us / 1e3);
-    let rows: Vec<Vec<String>> = measured
-        .modules
-        .iter()
-        .map(|(name, times)| {
-            vec![
-                name.to_owned(),
-                ms(times.p50 as f64),
-                ms(times.p90 as f64),
-                ms(times.mean),
-                times.n.to_string(),
-            ]
-        })
-        .collect();
+    let modules = measured.modules.iter();
+    let rows: Vec<Vec<String>> = modules.map(|(name, times)| times.row(name)).collect();
     let device = &measured.session.device;
     let mut text = format!(
         "{} on {} ({}), in ms by the wall\n\n",
         measured.bundle, device.used, device.name
     );
-    text.push_str(&table(&["module", "p50", "p90", "mean", "n"], &[0], &rows));
+    text.push_str(&table(&HEADER, &[0], &rows));
     text.push_str(&format!(
         "\nopen {}, load {}, first answer {}; {:.1} sentences a second, one after the other\n",
         ms(measured.open_us as f64),
@@ -195,23 +192,8 @@ fn show(measured: &Measured) -> String {
         ms(measured.first_us as f64),
         measured.sentences_per_second
     ));
-    text
-}
-
-fn micros(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// numpy.percentile(..., method="inverted_cdf").
-    #[test]
-    fn percentiles_are_nearest_ranks() {
-        let samples: Vec<u64> = (1..=10).rev().collect();
-        let times = times(&samples);
-        assert_eq!((times.p50, times.p90, times.mean), (5, 9, 5.5));
-        assert_eq!(super::times(&[7]).p90, 7);
+    if let Some(agreement) = &measured.text_search {
+        text.push_str(&agreement.line(measured.effort));
     }
+    text
 }

@@ -2,7 +2,7 @@
 
 use super::predict::InputFormat;
 use super::table::table;
-use super::{ComputeArgs, Console, Outcome, print, print_json};
+use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
 use crate::{
     Bundle, Detail, Error, Evaluation, Queries, Query, Report, Result, RunOptions, Score, Scores,
     Task,
@@ -23,6 +23,8 @@ pub struct Args {
     /// The directory of the pictures that the file names
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    #[command(flatten)]
+    effort: EffortArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +43,7 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
             .at(&args.input)
             .into());
     }
-    let session = compute.session(&Bundle::open(&args.bundle)?, console)?;
+    let session = compute.session(&Bundle::open(&args.bundle)?, args.effort, console)?;
     let options = RunOptions {
         detail: Detail::Labels,
         cancel: console.cancel().clone(),

@@ -34,7 +34,7 @@ pub use console::Console;
 pub use failure::Failure;
 pub use html::Page;
 
-use crate::{Bundle, DeviceRequest, Session, SessionOptions};
+use crate::{Bundle, DeviceRequest, Effort, Session, SessionOptions};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::sync::Arc;
 
@@ -77,6 +77,15 @@ pub struct ComputeArgs {
     #[arg(long, global = true, value_name = "N", help_heading = "Compute",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+/// How hard text retrieval tries, where models read what it finds.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct EffortArgs {
+    /// How hard text retrieval tries, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits,
+    /// which is faster and may miss some: `morelet bench --effort` measures how many
+    #[arg(long, value_name = "X", default_value_t = Effort::EXACT)]
+    effort: Effort,
 }
 
 /// What `morelet` can do.
@@ -133,12 +142,18 @@ pub fn run(cli: &Cli, console: &Console) -> Outcome {
 
 impl ComputeArgs {
     /// Starts a session, with a bar over the models that are loaded.
-    fn session(&self, bundle: &Bundle, console: &Console) -> std::result::Result<Session, Failure> {
+    fn session(
+        &self,
+        bundle: &Bundle,
+        EffortArgs { effort }: EffortArgs,
+        console: &Console,
+    ) -> std::result::Result<Session, Failure> {
         let bar = console.count_bar("loading", Some(0));
         let progress = bar.clone();
         let options = SessionOptions {
             device: self.device,
             threads: self.threads.map(usize::from),
+            effort,
             progress: Some(Arc::new(move |model: &str, done, total| {
                 progress.set_length(total);
                 progress.set_position(done);
@@ -220,6 +235,11 @@ mod tests {
             &["search", "b", "words", "x"],
             &["search", "b", "text", "x", "--input", "f"],
             &["search", "b", "text", "x", "-k", "0"],
+            &["search", "b", "text", "x", "--effort", "1.5"],
+            &["search", "b", "text", "x", "--effort", "NaN"],
+            &["predict", "b", "--text", "x", "--effort", "-1"],
+            &["bench", "b", "--text", "x", "--effort", "full"],
+            &["eval", "b", "--input", "f", "--effort", "2"],
             &["eval", "b"],
             &["predict"],
             &["nonsense"],

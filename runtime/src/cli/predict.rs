@@ -2,7 +2,7 @@
 
 use super::html::Page;
 use super::sink::Sink;
-use super::{ComputeArgs, Console, Failure, Outcome};
+use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
 use crate::{Bundle, Detail, Prediction, Queries, Query, QueryFormat, Result, RunOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub struct Args {
     /// Write a page to look at, too
     #[arg(long, value_name = "F")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    effort: EffortArgs,
 }
 
 /// How much an answer tells.
@@ -91,7 +93,7 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
         )),
         None => None,
     };
-    let session = compute.session(&Bundle::open(&args.bundle)?, console)?;
+    let session = compute.session(&Bundle::open(&args.bundle)?, args.effort, console)?;
     let wanted = match args.detail {
         DetailArg::Answer => Detail::Answer,
         DetailArg::Labels => Detail::Labels,

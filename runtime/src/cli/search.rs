@@ -1,23 +1,28 @@
 //! `search`: what a bundle or an index retrieves.
 
+mod asked;
+mod line;
+mod pretty;
+mod searcher;
+mod text;
+
 use super::sink::Sink;
 use super::{ComputeArgs, Console, Failure, Outcome};
-use crate::query::ImageSource;
-use crate::{
-    Bundle, Error, Lines, OpenOptions, Queries, Query, QueryFormat, QueryId, RETRIEVED_KEYS,
-    Result, Sentence,
-};
-use morelet_indices::{Hit, ImageIndex, TextIndex};
-use morelet_models::device::Compute;
-use morelet_models::weights::Weights;
-use morelet_models::{Clip, Picture, PictureLimits};
-use serde::Serialize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use crate::{Error, RETRIEVED_KEYS};
+use asked::{Asked, Asking};
+use line::Found;
+use searcher::Searcher;
+use std::io::{IsTerminal as _, stdout};
+use std::path::PathBuf;
+use text::TextArgs;
+
+const HELP: &str = "\
+Text is searched by one thread, query by query. With --threads N, N threads share a query that stands on the \
+command line; of a file, N queries are searched at a time. The answers are the same, in the same order.";
 
 /// Arguments of `search`.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["query", "input"])))]
+#[command(after_help = HELP, group(clap::ArgGroup::new("what").required(true).args(["query", "input"])))]
 pub struct Args {
     /// The bundle, or one index
     index: PathBuf,
@@ -34,9 +39,14 @@ pub struct Args {
     /// Return every key, without joining equal values
     #[arg(long)]
     keys: bool,
+    /// Print for people to read, not JSON
+    #[arg(long)]
+    pretty: bool,
     /// The CLIP that reads pictures, where only an image index is given
     #[arg(long, value_name = "F.weights")]
     clip: Option<PathBuf>,
+    #[command(flatten)]
+    text: TextArgs,
 }
 
 /// What a query is.
@@ -48,226 +58,83 @@ enum SearchKind {
     Image,
 }
 
-/// A line of the output.
-#[derive(Serialize)]
-struct Found<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a QueryId>,
-    query: &'a str,
-    hits: Vec<HitLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct HitLine<'a> {
-    rank: usize,
-    score: f32,
-    key: &'a str,
-    id: &'a str,
-    title: &'a str,
-    value: &'a str,
+/// Writes answers.
+struct Output {
+    sink: Sink,
+    pretty: bool,
+    colours: bool,
+    console: Console,
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    args.check()?;
     let searcher = Searcher::open(args, compute, console)?;
-    let mut sink = Sink::open(None, console)?;
-    let mut answer = |id: Option<&QueryId>, query: &str, search: Result<Vec<Hit>>| -> Outcome {
-        let hits = search?;
-        let hits = hits.iter().map(|hit| HitLine {
-            rank: hit.rank,
-            score: hit.score,
-            key: &hit.key,
-            id: &hit.id,
-            title: &hit.title,
-            value: &hit.value,
-        });
-        let found = Found {
-            id,
-            query,
-            hits: hits.collect(),
-        };
-        sink.line(&serde_json::to_string(&found).map_err(std::io::Error::from)?)?;
-        Ok(console.check()?)
+    let mut output = Output {
+        sink: Sink::open(None, console)?,
+        pretty: args.pretty,
+        colours: stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        console: console.clone(),
     };
     if let Some(query) = &args.query {
-        answer(None, query, searcher.find(query, Path::new("")))?;
+        output.write(&searcher.answer(&Asked::by_hand(query))?)?;
     } else if let Some(input) = &args.input {
-        match format(input) {
-            Some(format) => {
-                for query in Queries::open(input, Some(format), None)? {
-                    let query = query?;
-                    let asked = searcher.asked(&query);
-                    let found =
-                        asked.and_then(|asked| Ok((searcher.find(&asked, Path::new(""))?, asked)));
-                    let (hits, asked) = found.map_err(|error| error.of_query(&query))?;
-                    answer(Some(&query.id), &asked, Ok(hits))?;
-                }
-            }
-            None => {
-                let beside = input.parent().unwrap_or(Path::new(""));
-                let mut lines = Lines::open(input)?;
-                while let Some(line) = lines.next_line()?.map(str::to_owned) {
-                    if line.trim().is_empty() {
-                        continue;
+        let mut asking = Asking::open(input, args.kind)?;
+        loop {
+            // A query that cannot be read ends the run, after those before it are answered.
+            let mut failed = None;
+            let mut asked = Vec::with_capacity(searcher.at_a_time());
+            while asked.len() < searcher.at_a_time() {
+                match asking.next() {
+                    Some(Ok(next)) => asked.push(next),
+                    Some(Err(error)) => {
+                        failed = Some(error);
+                        break;
                     }
-                    let asked = searcher.asked_by(&line);
-                    let found = asked
-                        .and_then(|(id, asked)| Ok((searcher.find(&asked, beside)?, id, asked)));
-                    let (hits, id, asked) =
-                        found.map_err(|error| error.at(lines.path()).on_line(lines.number()))?;
-                    answer(id.as_ref(), &asked, Ok(hits))?;
+                    None => break,
                 }
+            }
+            let last = asked.len() < searcher.at_a_time();
+            for found in searcher.answer_all(&asked) {
+                output.write(&found?)?;
+            }
+            match failed {
+                Some(error) => return Err(error.into()),
+                None if last => break,
+                None => {}
             }
         }
     }
-    sink.finish()
+    output.sink.finish()
 }
 
-/// CoNLL is told by the name; anything else holds one query a line. A `.txt` is more likely to be a list of sentences
-/// here than columns.
-fn format(input: &Path) -> Option<QueryFormat> {
-    let name = input.file_name()?.to_str()?.to_lowercase();
-    let plain = [".zst", ".gz", ".bz2"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(&name);
-    QueryFormat::of_path(input).filter(|_| !plain.ends_with(".txt"))
+impl Args {
+    fn check(&self) -> Outcome {
+        if self.kind == SearchKind::Image
+            && let Some(flag) = self.text.first_given()
+        {
+            return Err(Failure::Usage(format!(
+                "{flag} is for text: pictures are not searched by words"
+            )));
+        }
+        let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some("-".as_ref());
+        if is_stdin(&self.input) && is_stdin(&self.text.paragraphs) {
+            let message =
+                "--input and --paragraphs cannot both be standard input: give one of them a file";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        Ok(())
+    }
 }
 
-/// An index that is ready to be asked.
-struct Searcher {
-    source: Source,
-    k: usize,
-    keys: bool,
-}
-
-enum Source {
-    Text(Arc<TextIndex>),
-    Image {
-        index: Arc<ImageIndex>,
-        clip: Box<Clip>,
-        compute: Compute,
-        console: Console,
-    },
-}
-
-impl Searcher {
-    fn open(
-        args: &Args,
-        compute: &ComputeArgs,
-        console: &Console,
-    ) -> std::result::Result<Self, Failure> {
-        let source = if args.index.is_dir() {
-            let bundle = Bundle::open(&args.index)?;
-            match args.kind {
-                SearchKind::Text => Source::Text(
-                    bundle
-                        .text_index()
-                        .cloned()
-                        .ok_or_else(|| lacks(args, "text index"))?,
-                ),
-                SearchKind::Image => {
-                    let index = bundle
-                        .image_index()
-                        .cloned()
-                        .ok_or_else(|| lacks(args, "image index"))?;
-                    let clip = bundle.clip().cloned().ok_or_else(|| lacks(args, "CLIP"))?;
-                    Source::image(index, clip, compute, console)?
-                }
-            }
+impl Output {
+    fn write(&mut self, found: &Found<'_>) -> Outcome {
+        if self.pretty {
+            self.sink.line(&pretty::show(found, self.colours))?;
         } else {
-            match args.kind {
-                SearchKind::Text => {
-                    let index = TextIndex::open(&args.index, OpenOptions::default());
-                    Source::Text(Arc::new(index.map_err(Error::from)?))
-                }
-                SearchKind::Image => {
-                    let index = ImageIndex::open(&args.index, OpenOptions::default());
-                    let index = Arc::new(index.map_err(Error::from)?);
-                    let Some(clip) = &args.clip else {
-                        return Err(Error::unsupported(
-                            "an image index alone cannot read a picture; search a bundle that has it, or add `--clip F.weights`",
-                        )
-                        .at(&args.index)
-                        .into());
-                    };
-                    let clip = Weights::open(clip, OpenOptions::default()).map_err(Error::from)?;
-                    Source::image(index, clip, compute, console)?
-                }
-            }
-        };
-        Ok(Self {
-            source,
-            k: args.k as usize,
-            keys: args.keys,
-        })
-    }
-
-    /// What a query of a file asks this index.
-    fn asked(&self, query: &Query) -> Result<String> {
-        match (&self.source, &query.image) {
-            (Source::Text(_), _) => Ok(Sentence::new(&query.words).text().to_owned()),
-            (Source::Image { .. }, Some(ImageSource::File(path))) => {
-                Ok(path.to_string_lossy().into_owned())
-            }
-            (Source::Image { .. }, _) => Err(Error::input("there is no `image` to search with")),
+            let line = serde_json::to_string(found).map_err(std::io::Error::from)?;
+            self.sink.line(&line)?;
         }
-    }
-
-    /// The name, where it has one, and the query of a line: a JSON object as `predict` reads it, or the query itself.
-    fn asked_by(&self, line: &str) -> Result<(Option<QueryId>, String)> {
-        if !line.trim_start().starts_with('{') {
-            return Ok((None, line.to_owned()));
-        }
-        let query = Query::from_json(line)?;
-        let id = Some(query.id.clone()).filter(|id| *id != QueryId::default());
-        Ok((id, self.asked(&query)?))
-    }
-
-    fn find(&self, query: &str, beside: &Path) -> Result<Vec<Hit>> {
-        match &self.source {
-            Source::Text(index) => Ok(index.retrieve(query, self.k, self.keys)?),
-            Source::Image {
-                index,
-                clip,
-                compute,
-                console,
-            } => {
-                let picture = Picture::open(
-                    beside.join(query),
-                    clip.preprocess(),
-                    &PictureLimits::default(),
-                )?;
-                let feature = compute.run(|| clip.image(&picture, console.cancel()))?;
-                Ok(index.retrieve(&feature, self.k, self.keys)?)
-            }
-        }
-    }
-}
-
-impl Source {
-    fn image(
-        index: Arc<ImageIndex>,
-        weights: Weights,
-        compute: &ComputeArgs,
-        console: &Console,
-    ) -> Result<Self> {
-        let meta = weights.meta();
-        if meta.identity != index.clip_identity() {
-            return Err(Error::bundle(format!(
-                "is not the CLIP that made the image index: expected identity {}, got {}",
-                index.clip_identity(),
-                meta.identity
-            ))
-            .at(weights.container().path()));
-        }
-        let compute = Compute::with_threads(compute.device, compute.threads.map(usize::from))?;
-        let clip = Box::new(Clip::load(weights, &compute)?);
-        Ok(Self::Image {
-            index,
-            clip,
-            compute,
-            console: console.clone(),
-        })
+        Ok(self.console.check()?)
     }
 }
 

@@ -38,6 +38,36 @@ fn keeps_the_keys_that_it_does_not_know() {
 }
 
 #[test]
+fn one_text_index_is_a_string_and_several_are_a_list() {
+    let part =
+        |file: &str| json!({"file": file, "kind": "text-index", "length": 8192, "root": "00"});
+    let cases: [(Value, &[&str], Value); 6] = [
+        (json!("a.index"), &["a.index"], json!("a.index")),
+        (json!(["a.index"]), &["a.index"], json!("a.index")),
+        (
+            json!(["b.index", "a.index"]),
+            &["b.index", "a.index"],
+            json!(["b.index", "a.index"]),
+        ),
+        (json!([]), &[], Value::Null),
+        (Value::Null, &[], Value::Null),
+        (json!("missing"), &[], Value::Null),
+    ];
+    for (told, files, written) in cases {
+        let mut manifest = moe();
+        let parts = manifest["parts"].as_array_mut().unwrap();
+        parts.extend([part("a.index"), part("b.index")]);
+        if told != "missing" {
+            manifest["text_index"] = told.clone();
+        }
+        let manifest = parse(&manifest).unwrap();
+        assert_eq!(manifest.text_index, files, "{told}");
+        let again: Value = serde_json::from_str(&manifest.to_json()).unwrap();
+        assert_eq!(again["text_index"], written, "{told}");
+    }
+}
+
+#[test]
 fn refuses_manifests_that_contradict_themselves() {
     let cases: &[(&str, Value, &str)] = &[
         ("/format_version", json!(2), "update morelet"),
@@ -70,10 +100,23 @@ fn refuses_manifests_that_contradict_themselves() {
         ("/parts/0/file", json!(""), "stays inside"),
         ("/parts/0/file", json!("i.weights"), "twice"),
         ("/parts/0/length", json!(-1), "not a manifest"),
+        ("/text_index", json!("x.index"), "does not list"),
+        ("/text_index", json!(["x.index"]), "does not list"),
+        ("/text_index", json!(["clip.weights"]), "of kind `clip`"),
+        (
+            "/text_index",
+            json!(["t.weights", "t.weights"]),
+            "t.weights twice",
+        ),
+        ("/text_index", json!(3), "a file name or a list"),
+        ("/text_index", json!([["x"]]), "a file name or a list"),
     ];
     for (pointer, value, message) in cases {
         let mut manifest = moe();
-        *manifest.pointer_mut(pointer).unwrap() = value.clone();
+        match manifest.pointer_mut(pointer) {
+            Some(place) => *place = value.clone(),
+            None => manifest[&pointer[1..]] = value.clone(),
+        }
         let error = parse(&manifest).unwrap_err().to_string();
         assert!(error.contains(message), "{pointer} = {value}: {error}");
     }

@@ -1,0 +1,152 @@
+//! The queries of a search: from the command line, or a file of them.
+
+use super::SearchKind;
+use crate::query::{ImageSource, Origin};
+use crate::{Error, Lines, Queries, Query, QueryFormat, QueryId, Result, Sentence};
+use std::path::Path;
+use std::sync::Arc;
+
+/// One query.
+pub(super) struct Asked {
+    /// Its name, where it has one.
+    pub id: Option<QueryId>,
+    /// The sentence, or the path of the picture.
+    pub text: String,
+    /// The directory that the path is relative to.
+    pub beside: Arc<Path>,
+    origin: Option<Origin>,
+}
+
+impl Asked {
+    /// A query of the command line.
+    pub fn by_hand(query: &str) -> Self {
+        Self {
+            id: None,
+            text: query.to_owned(),
+            beside: Path::new("").into(),
+            origin: None,
+        }
+    }
+
+    /// The error, told as one of the line that the query was read from.
+    pub fn blame(&self, error: Error) -> Error {
+        match &self.origin {
+            Some(origin) => error.of_line(origin),
+            None => error,
+        }
+    }
+}
+
+/// Reads the queries of a file one by one.
+pub(super) struct Asking {
+    kind: SearchKind,
+    source: Source,
+    /// The directory that paths are relative to.
+    beside: Arc<Path>,
+}
+
+enum Source {
+    Queries(Queries),
+    /// One a line, with the path for errors.
+    Lines(Lines, Arc<Path>),
+}
+
+impl Asking {
+    pub fn open(input: &Path, kind: SearchKind) -> Result<Self> {
+        let (source, beside) = match format(input) {
+            // These have joined their directory to their paths already.
+            Some(format) => (
+                Source::Queries(Queries::open(input, Some(format), None)?),
+                Path::new(""),
+            ),
+            None => {
+                let lines = Lines::open(input)?;
+                let path = lines.path().into();
+                let beside = input.parent().unwrap_or(Path::new(""));
+                (Source::Lines(lines, path), beside)
+            }
+        };
+        Ok(Self {
+            kind,
+            source,
+            beside: beside.into(),
+        })
+    }
+
+    fn read(&mut self) -> Result<Option<Asked>> {
+        match &mut self.source {
+            Source::Queries(queries) => {
+                let Some(query) = queries.next().transpose()? else {
+                    return Ok(None);
+                };
+                let text = text(self.kind, &query).map_err(|error| error.of_query(&query))?;
+                Ok(Some(Asked {
+                    id: Some(query.id),
+                    text,
+                    beside: self.beside.clone(),
+                    origin: query.origin,
+                }))
+            }
+            Source::Lines(lines, path) => loop {
+                let Some(line) = lines.next_line()? else {
+                    return Ok(None);
+                };
+                if line.trim().is_empty() {
+                    continue;
+                }
+                let asked = of_line(self.kind, line);
+                let origin = Origin {
+                    path: path.clone(),
+                    line: lines.number(),
+                };
+                let (id, text) = asked.map_err(|error| error.of_line(&origin))?;
+                break Ok(Some(Asked {
+                    id,
+                    text,
+                    beside: self.beside.clone(),
+                    origin: Some(origin),
+                }));
+            },
+        }
+    }
+}
+
+impl Iterator for Asking {
+    type Item = Result<Asked>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// CoNLL is told by the name; anything else holds one query a line. A `.txt` is more likely to be a list of sentences
+/// here than columns.
+fn format(input: &Path) -> Option<QueryFormat> {
+    let name = input.file_name()?.to_str()?.to_lowercase();
+    let plain = [".zst", ".gz", ".bz2"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(&name);
+    QueryFormat::of_path(input).filter(|_| !plain.ends_with(".txt"))
+}
+
+/// What a query of a file asks.
+fn text(kind: SearchKind, query: &Query) -> Result<String> {
+    match (kind, &query.image) {
+        (SearchKind::Text, _) => Ok(Sentence::new(&query.words).text().to_owned()),
+        (SearchKind::Image, Some(ImageSource::File(path))) => {
+            Ok(path.to_string_lossy().into_owned())
+        }
+        (SearchKind::Image, _) => Err(Error::input("there is no `image` to search with")),
+    }
+}
+
+/// The name, where it has one, and the query of a line: a JSON object as `predict` reads it, or the query itself.
+fn of_line(kind: SearchKind, line: &str) -> Result<(Option<QueryId>, String)> {
+    if !line.trim_start().starts_with('{') {
+        return Ok((None, line.to_owned()));
+    }
+    let query = Query::from_json(line)?;
+    let text = text(kind, &query)?;
+    Ok((Some(query.id).filter(|id| *id != QueryId::default()), text))
+}

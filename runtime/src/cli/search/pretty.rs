@@ -1,0 +1,86 @@
+//! Hits for people to read.
+
+use super::line::{ExplanationLine, Found, HitLine};
+use crate::cli::table::table;
+use std::fmt::Write as _;
+
+/// How far what belongs to a hit is indented.
+const INDENT: &str = "    ";
+
+/// A query and its hits. With `colours`, what matched is bold.
+pub(super) fn show(found: &Found<'_>, colours: bool) -> String {
+    let mut text = plain(found.query);
+    text.push('\n');
+    for hit in &found.hits {
+        show_hit(&mut text, hit, colours);
+    }
+    if found.hits.is_empty() {
+        let _ = writeln!(text, "{INDENT}nothing found");
+    }
+    text
+}
+
+fn show_hit(text: &mut String, hit: &HitLine, _colours: bool) {
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "\n{:>3} {:.4}  {}  (id {}, key {}",
+        hit.rank,
+        hit.score,
+        plain(&hit.title),
+        plain(&hit.id),
+        plain(&hit.key)
+    );
+    if let Some(paragraph) = hit.paragraph {
+        let _ = write!(text, ", paragraph {paragraph}");
+    }
+    text.push_str(")\n");
+    indented(text, &plain(&hit.value));
+    if let Some(explanation) = &hit.explanation {
+        text.push('\n');
+        indented(text, &terms(explanation));
+    }
+}
+
+/// The score term by term, as a table.
+fn terms(explanation: &ExplanationLine) -> String {
+    let rows: Vec<Vec<String>> = explanation
+        .terms
+        .iter()
+        .map(|term| {
+            vec![
+                plain(&term.term),
+                term.times.to_string(),
+                term.tf.to_string(),
+                term.df.to_string(),
+                format!("{:.4}", term.idf),
+                format!("{:.4}", term.score),
+            ]
+        })
+        .collect();
+    let header = ["term", "times", "tf", "df", "idf", "score"];
+    format!(
+        "{}a sentence of {} terms; the average has {:.2}\n",
+        table(&header, &[0], &rows),
+        explanation.length,
+        explanation.average_length
+    )
+}
+
+fn indented(text: &mut String, block: &str) {
+    for line in block.lines() {
+        let _ = writeln!(text, "{INDENT}{line}");
+    }
+}
+
+/// Text of a corpus must not speak to the terminal: control characters, but for ends of lines, are shown as replaced.
+fn plain(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,0 +1,152 @@
+//! Searching text: what the options ask of an index, and what they add to its hits.
+
+use super::Args;
+use super::line::HitLine;
+use crate::cli::ComputeArgs;
+use crate::{Effort, Error, ErrorKind, Lines, Result};
+use morelet_indices::{Filter, Hit, ParagraphId, SearchOptions, SentenceId, TextIndex};
+use rayon::ThreadPool;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many queries each thread is given at a time.
+const SHARE: usize = 16;
+
+/// Options of text searches.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Text")]
+pub(super) struct TextArgs {
+    /// How hard to try, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits, which is
+    /// faster and may miss some: `morelet bench --effort` measures how many [default: 1]
+    #[arg(long, value_name = "X")]
+    effort: Option<Effort>,
+    /// Add to each hit its score, term by term
+    #[arg(long)]
+    explain: bool,
+    /// Search only the paragraphs whose numbers a file lists, one a line; `-` is standard input. Hits tell theirs,
+    /// `paragraph`, with this option, --explain or --snippets
+    #[arg(long, value_name = "F")]
+    pub paragraphs: Option<PathBuf>,
+}
+
+impl TextArgs {
+    /// The first of these options that was given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        [
+            (self.effort.is_some(), "--effort"),
+            (self.explain, "--explain"),
+            (self.paragraphs.is_some(), "--paragraphs"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}
+
+/// A text index, and how it is searched.
+pub(super) struct TextSearch {
+    index: Arc<TextIndex>,
+    filter: Option<Filter>,
+    effort: Effort,
+    explain: bool,
+    k: usize,
+    keys: bool,
+    /// How many threads share a query.
+    threads: usize,
+    /// Those that search several queries at a time.
+    pool: Option<ThreadPool>,
+}
+
+impl TextSearch {
+    pub fn new(index: Arc<TextIndex>, args: &Args, compute: &ComputeArgs) -> Result<Self> {
+        let filter = args.text.paragraphs.as_deref();
+        let filter = filter.map(|path| filter_of(&index, path)).transpose()?;
+        let threads = compute.threads.map_or(1, usize::from);
+        let of_a_file = args.input.is_some();
+        let pool = match threads {
+            threads if of_a_file && threads > 1 => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                Some(pool.map_err(|error| Error::from_below(ErrorKind::Io, error))?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            index,
+            filter,
+            effort: args.text.effort.unwrap_or_default(),
+            explain: args.text.explain,
+            k: args.k as usize,
+            keys: args.keys,
+            threads: if of_a_file { 1 } else { threads },
+            pool,
+        })
+    }
+
+    pub fn at_a_time(&self) -> usize {
+        self.pool
+            .as_ref()
+            .map_or(1, |pool| pool.current_num_threads() * SHARE)
+    }
+
+    /// Does something for each of many, on as many threads as were asked for. The results are in their order.
+    pub fn map<'a, A: Sync, B: Send>(
+        &self,
+        of: &'a [A],
+        work: impl Fn(&'a A) -> B + Sync + Send,
+    ) -> Vec<B> {
+        match &self.pool {
+            Some(pool) => pool.install(|| of.par_iter().map(work).collect()),
+            None => of.iter().map(work).collect(),
+        }
+    }
+
+    pub fn find(&self, query: &str) -> Result<Vec<HitLine>> {
+        let options = SearchOptions {
+            k: self.k,
+            effort: self.effort.get(),
+            filter: self.filter.as_ref(),
+            threads: self.threads,
+        };
+        let found = self.index.search_with(query, &options)?;
+        let hits = self.index.hits(&found, self.keys)?;
+        hits.into_iter().map(|hit| self.line(query, hit)).collect()
+    }
+
+    fn line(&self, query: &str, hit: Hit) -> Result<HitLine> {
+        let mut line = HitLine::from(hit);
+        if !self.explain && self.filter.is_none() {
+            return Ok(line);
+        }
+        // The key of a sentence is its number.
+        let sentence = line.key.parse().map(SentenceId);
+        let sentence = sentence.map_err(|error| Error::from_below(ErrorKind::Internal, error))?;
+        line.paragraph = Some(self.index.paragraph_of(sentence)?.0);
+        if self.explain {
+            line.explanation = Some(self.index.explain(query, sentence)?.into());
+        }
+        Ok(line)
+    }
+}
+
+/// The filter that a file of numbers stands for.
+fn filter_of(index: &TextIndex, path: &Path) -> Result<Filter> {
+    let mut lines = Lines::open(path)?;
+    let mut paragraphs = Vec::new();
+    while let Some(line) = lines.next_line()? {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        match line.parse() {
+            Ok(number) if number < index.paragraphs() => paragraphs.push(ParagraphId(number)),
+            _ => {
+                let got: String = line.chars().take(40).collect();
+                return Err(lines.error(format!(
+                    "expected the number of a paragraph, below {}, got `{got}`",
+                    index.paragraphs()
+                )));
+            }
+        }
+    }
+    Ok(index.filter(paragraphs)?)
+}

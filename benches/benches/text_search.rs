@@ -1,20 +1,18 @@
 //! The time of a search by BM25, one query after the other on one thread, from an index that is warm.
 //!
-//!     cargo bench -p morelet-benches --bench text_search -- TEXT.INDEX QUERIES.jsonl [--passes N]
+//!     cargo bench -p morelet-benches --no-default-features --bench text_search -- TEXT.INDEX QUERIES [--passes N]
 //!
-//! Searches all sentences of the file once unmeasured, then `--passes` times more (3 unless told otherwise), for the
-//! best 10 sentences, without reading their paragraphs. Prints a Markdown table.
+//! `QUERIES` has a query a line. Searches all of them once unmeasured, then `--passes` times more (3 unless told
+//! otherwise), for the best 10 sentences, without reading their paragraphs. Prints a Markdown table.
 
-use std::error::Error;
 use std::time::Instant;
 
-use morelet::{OpenOptions, Queries, Sentence};
-use morelet_benches::Samples;
+use morelet_benches::{Result, Samples, open};
 use morelet_indices::TextIndex;
 
-const USAGE: &str = "usage: text_search TEXT.INDEX QUERIES.jsonl [--passes N]";
+const USAGE: &str = "usage: text_search TEXT.INDEX QUERIES [--passes N]";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut passes = 3;
     let mut paths = Vec::new();
     let mut args = std::env::args().skip(1);
@@ -33,19 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let start = Instant::now();
-    let index = TextIndex::open(index, OpenOptions::default())?;
+    let index = TextIndex::open(index, Default::default())?;
     let opened = start.elapsed();
-    let sentences = Queries::open(queries, None, None)?
-        .map(|query| Ok(Sentence::new(&query?.words).text().to_owned()))
-        .collect::<Result<Vec<String>, Box<dyn Error>>>()?;
+    let queries = open(queries)?.all()?;
 
     let mut samples = Samples::default();
     for pass in 0..=passes {
-        for sentence in &sentences {
+        for query in &queries {
             let start = Instant::now();
-            index.search(sentence, 10)?;
+            index.search(query, 10)?;
             if pass > 0 {
-                samples.add(start.elapsed().as_micros() as u64);
+                samples.add(start.elapsed());
             }
         }
     }
@@ -55,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         index.len(),
         opened.as_micros()
     );
-    println!("{} queries, {passes} passes\n", sentences.len());
+    println!("{} queries, {passes} passes\n", queries.len());
     println!("| n | p50 µs | p90 µs | p99 µs | mean µs |");
     println!("|---:|---:|---:|---:|---:|");
     println!("| {samples} |");

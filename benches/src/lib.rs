@@ -1,68 +1,37 @@
-//! What the benchmarks share: samples and their percentiles.
+//! What the benchmarks share: samples and their percentiles, and the files that they read.
 //!
-//! Speed is measured here and never asserted by a test: machines are shared and noisy. `cargo bench` runs the
-//! benchmarks; results are kept by date under `benches/results/`, each with the command that repeats it.
+//! Speed is measured here and never asserted by a test: machines are shared and noisy. `benches/README.md` has the
+//! commands; results are kept by date under `benches/results/`, each with the command that repeats it.
 //!
-//! | benchmark | what it measures |
+//! | program | what it does |
 //! |---|---|
-//! | `text_search` | the time of a search by BM25 |
+//! | `prepare_text` | writes a corpus, or the sentences of a test set, as lines of terms |
+//! | `generate_text` | writes a corpus of any size with the statistics of a real one |
+//! | `text_search` | measures a search by BM25 in an index of any kind |
+//! | `text_peers` (feature `peers`) | measures the same searches in tantivy and Lucene, turn by turn with ours |
 //!
-//! `morelet bench` measures the latency of every module of a bundle. The same work done by other programs comes with the issue on model speed, behind the feature `peers`.
+//! `morelet bench` measures the latency of every module of a bundle.
+//!
+//! # Lines of terms
+//!
+//! Engines are compared on the same terms, whatever their own analysis: a file has a sentence a line, its terms joined
+//! by single spaces, as [`Analyzer::Standard`](morelet_indices::Analyzer) makes them. That analysis leaves such a line
+//! as it is, so our index, which knows no other, reads the same terms as one that splits at spaces. In a corpus an
+//! empty line ends an article; among queries it is a query without terms. All files may be compressed (`.zst`).
 #![forbid(unsafe_code)]
 
-use std::fmt;
+mod growth;
+mod lines;
+mod random;
+mod sample;
+mod test_set;
 
-/// Times of one thing, in microseconds.
-#[derive(Clone, Debug, Default)]
-pub struct Samples(Vec<u64>);
+pub use growth::{Grown, GrowthOptions, Source, grow};
+pub use lines::{Lines, open, terms_of};
+pub use sample::Samples;
+pub use test_set::{TestSet, words};
 
-impl Samples {
-    /// Adds a time in µs.
-    pub fn add(&mut self, micros: u64) {
-        self.0.push(micros);
-    }
-
-    /// The time in µs that `percent` of the samples do not exceed (nearest rank); 0 without samples.
-    pub fn percentile(&self, percent: f64) -> u64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
-    }
-
-    /// The mean in µs; 0 without samples.
-    pub fn mean(&self) -> f64 {
-        self.0.iter().sum::<u64>() as f64 / self.0.len().max(1) as f64
-    }
-}
-
-impl fmt::Display for Samples {
-    /// `n`, p50, p90, p99 and mean, as cells of a Markdown table. A percentile that the samples cannot tell is `–`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.len())?;
-        for percent in [50.0, 90.0, 99.0] {
-            match self.0.len() as f64 * (100.0 - percent) / 100.0 >= 1.0 {
-                true => write!(f, " | {}", self.percentile(percent))?,
-                false => f.write_str(" | –")?,
-            }
-        }
-        write!(f, " | {:.0}", self.mean())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_by_nearest_rank() {
-        let mut samples = Samples::default();
-        (1..=10).rev().for_each(|micros| samples.add(micros));
-        assert_eq!(
-            [0.0, 50.0, 90.0, 100.0].map(|p| samples.percentile(p)),
-            [1, 5, 9, 10]
-        );
-        assert_eq!(samples.to_string(), "10 | 5 | 9 | – | 6");
-        assert_eq!(Samples::default().to_string(), "0 | – | – | – | 0");
-    }
-}
+/// What the programs of this crate fail with.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

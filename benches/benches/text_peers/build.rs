@@ -1,0 +1,67 @@
+//! Building: how long it takes, and how large the index is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use morelet_benches::Result;
+
+use crate::clock::Taken;
+use crate::{USAGE, lucene, ours, parts, tantivy};
+
+/// What came of a build.
+pub struct Built {
+    /// Until it can be searched.
+    pub searchable: Taken,
+    /// Until it is in one segment as well.
+    pub merged: Taken,
+    /// The bytes of its parts.
+    pub parts: BTreeMap<String, u64>,
+    /// The names of the parts that are dictionary, postings and lengths.
+    pub compared: &'static [&'static str],
+}
+
+/// `text_peers build …`
+pub fn run(args: &[String]) -> Result<()> {
+    let mut threads = 1;
+    let mut paths = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--threads" => threads = args.next().ok_or(USAGE)?.parse()?,
+            other => paths.push(other),
+        }
+    }
+    let [engine, corpus, index] = paths.as_slice() else {
+        return Err(USAGE.into());
+    };
+    let (corpus, index) = (Path::new(corpus), Path::new(index));
+    let built = match *engine {
+        "ours" => ours::build(corpus, index, threads)?,
+        "tantivy" => tantivy::build(corpus, index, threads)?,
+        "lucene" => lucene::build(corpus, index, threads)?,
+        _ => return Err(USAGE.into()),
+    };
+    let list: Vec<String> = built
+        .parts
+        .iter()
+        .map(|(name, bytes)| format!("{name} {bytes}"))
+        .collect();
+    println!(
+        "| engine | threads | CPU s | wall s | in one segment, CPU s | wall s | dictionary + postings + lengths |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    println!(
+        "| {engine} | {threads} | {:.1} | {:.1} | {:.1} | {:.1} | {} |",
+        built.searchable.cpu.as_secs_f64(),
+        built.searchable.wall.as_secs_f64(),
+        built.merged.cpu.as_secs_f64(),
+        built.merged.wall.as_secs_f64(),
+        parts::sum(&built.parts, built.compared)
+    );
+    println!(
+        "\nBytes, of which {} compared: {}",
+        built.compared.join(", "),
+        list.join(", ")
+    );
+    Ok(())
+}

@@ -83,8 +83,8 @@ pub use image::{DEFAULT_EF, ImageId, ImageIndex, Vectors};
 pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use store::Value;
 pub use text::{
-    Analyzer, Explanation, Filter, Paragraph, ParagraphId, SearchOptions, SentenceHit, SentenceId,
-    TermExplanation, TextIndex,
+    Analyzer, Explanation, Filter, Paragraph, ParagraphId, SNIPPET_CHARACTERS, SearchOptions,
+    SentenceHit, SentenceId, Snippet, TermExplanation, TextIndex,
 };
 #[cfg(feature = "build")]
 pub use text::{Article, ParagraphText, TextIndexBuilder, TextOptions};

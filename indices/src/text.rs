@@ -6,7 +6,6 @@
 //! `paragraphs` says where they stand. `index` holds these together, `build` writes what they read.
 
 mod analyzer;
-#[cfg(feature = "build")]
 pub(crate) mod anchors;
 mod bm25;
 #[cfg(feature = "build")]
@@ -27,6 +26,8 @@ mod postings;
 mod query;
 mod search;
 mod segment;
+#[allow(dead_code, reason = "until the index gives snippets")]
+mod snippet;
 mod tokenizer;
 
 pub use analyzer::Analyzer;
@@ -35,6 +36,7 @@ pub use build::{Article, ParagraphText, TextIndexBuilder, TextOptions};
 pub use explain::{Explanation, TermExplanation};
 pub use filter::Filter;
 pub use index::{Paragraph, ParagraphId, SearchOptions, SentenceHit, SentenceId, TextIndex};
+pub use snippet::{SNIPPET_CHARACTERS, Snippet};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 const BLOCK_BYTES: usize = 16 << 10;
 
 /// The records of one block, not compressed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(crate) struct PlainBlock {
     pub(super) bytes: Vec<u8>,
     pub(super) records: u32,
@@ -34,7 +34,7 @@ impl PlainBlock {
 /// Collects values and cuts blocks. Where a block ends depends on nothing but the values added so far, so
 /// pieces of a corpus that are cut at fixed places (each with a builder of its own) give the same blocks on any
 /// number of threads.
-#[derive(Default)]
+#[derive(Default, bincode::Encode, bincode::Decode)]
 pub(crate) struct BlockBuilder {
     bytes: Vec<u8>,
     records: u32,

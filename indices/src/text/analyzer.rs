@@ -1,6 +1,7 @@
 //! Text into terms, as Lucene's analyzers do.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::porter;
@@ -53,8 +54,18 @@ impl Analyzer {
 
     /// Calls `act` with each term of `text`, in order.
     pub fn for_each_term(self, text: &str, mut act: impl FnMut(&str)) {
+        self.for_each_word(text, |term, _| act(term));
+    }
+
+    /// Calls `act` with each term of `text`, in order, and where the word stands that it was made of, in bytes:
+    /// the whole word, with its `'s`, as Lucene's offsets have it.
+    #[inline]
+    pub fn for_each_word(self, text: &str, mut act: impl FnMut(&str, Range<usize>)) {
         let (mut term, mut stemmer) = (String::new(), Stemmer::default());
-        for word in words(text) {
+        let mut words = words(text);
+        while let Some(word) = words.next() {
+            let end = text.len() - words.rest().len();
+            let place = end - word.len()..end;
             let word = match self {
                 Analyzer::Standard => word,
                 Analyzer::English => without_possessive(word),
@@ -66,7 +77,7 @@ impl Analyzer {
                 }
                 stemmer.stem(&mut term);
             }
-            act(&term);
+            act(&term, place);
         }
     }
 }
@@ -153,6 +164,30 @@ mod tests {
             assert_eq!(analyzer.to_string().parse::<Analyzer>().unwrap(), analyzer);
         }
         assert!("English".parse::<Analyzer>().is_err());
+    }
+
+    #[test]
+    fn words_stand_where_they_are_said_to_stand() {
+        let text = "“Obama's” flying\u{301} 我 the 👍🏽 U.S.A. — don’t!";
+        let mut places = Vec::new();
+        Analyzer::English.for_each_word(text, |term, place| {
+            places.push((term.to_owned(), &text[place]));
+        });
+        let places: Vec<_> = places
+            .iter()
+            .map(|(term, word)| (&term[..], *word))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("obama", "Obama's"),
+                ("flying\u{301}", "flying\u{301}"),
+                ("我", "我"),
+                ("👍🏽", "👍🏽"),
+                ("u.s.a", "U.S.A"),
+                ("don’t", "don’t"),
+            ]
+        );
     }
 
     #[test]

@@ -16,6 +16,13 @@ pub(super) fn words(text: &str) -> Words<'_> {
     Words { rest: text }
 }
 
+impl<'a> Words<'a> {
+    /// What comes after the last word.
+    pub(super) fn rest(&self) -> &'a str {
+        self.rest
+    }
+}
+
 impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 

@@ -76,6 +76,12 @@ impl Error {
         self
     }
 
+    /// The same error, saying more.
+    pub fn noting(mut self, note: impl std::fmt::Display) -> Self {
+        self.message = format!("{}; {note}", self.message);
+        self
+    }
+
     /// The same error with the error beneath it, whose text is expected to be in the message already
     /// where the two say the same.
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

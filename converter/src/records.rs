@@ -66,6 +66,14 @@ impl Id {
     }
 }
 
+/// What is wrong with a record, and in which column of its line.
+pub fn message(error: &serde_json::Error) -> String {
+    // The line that serde_json counts is that of the record, not of the file.
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    format!("{text} (column {})", error.column())
+}
+
 /// The records of a file, plain or compressed, or of standard input.
 pub struct Records<T> {
     lines: Lines,
@@ -93,12 +101,9 @@ impl<T: DeserializeOwned> Records<T> {
                 Some(line) => break serde_json::from_str(line),
             }
         };
-        parsed.map(Some).map_err(|error| {
-            // The line that serde_json counts is that of the record, not of the file.
-            let text = error.to_string();
-            let text = text.split(" at line ").next().unwrap_or_default();
-            self.error(format!("{text} (column {})", error.column()))
-        })
+        parsed
+            .map(Some)
+            .map_err(|error| self.error(message(&error)))
     }
 
     /// File and line of what was read last.

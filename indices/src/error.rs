@@ -18,6 +18,12 @@ pub enum ErrorKind {
     Input,
     /// The corpus is larger than the file format can number.
     TooLarge,
+    /// An index was begun that cannot be gone on with: it was begun otherwise, or is damaged.
+    Unfinished,
+    /// Another process is at work on the same index.
+    Busy,
+    /// The caller ended the work.
+    Stopped,
 }
 
 /// Why an index could not be built, opened or searched.
@@ -57,6 +63,33 @@ impl Error {
         Error(Box::new(Report::Plain {
             kind: ErrorKind::TooLarge,
             message: message.to_string(),
+        }))
+    }
+
+    /// Something begun that cannot be gone on with.
+    #[cfg(feature = "build")]
+    pub(crate) fn unfinished(message: impl fmt::Display) -> Error {
+        Error(Box::new(Report::Plain {
+            kind: ErrorKind::Unfinished,
+            message: message.to_string(),
+        }))
+    }
+
+    /// Another process's work.
+    #[cfg(feature = "build")]
+    pub(crate) fn busy(message: impl fmt::Display) -> Error {
+        Error(Box::new(Report::Plain {
+            kind: ErrorKind::Busy,
+            message: message.to_string(),
+        }))
+    }
+
+    /// The caller's wish to end.
+    #[cfg(feature = "build")]
+    pub(crate) fn stopped() -> Error {
+        Error(Box::new(Report::Plain {
+            kind: ErrorKind::Stopped,
+            message: "stopped by the caller".to_owned(),
         }))
     }
 

@@ -212,7 +212,12 @@ fn swap(new: TempDir, target: &Path) -> io::Result<()> {
 }
 
 /// A temporary file in the folder of `path`, removed when dropped.
-pub(crate) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
+    temporary_for(path, None)
+}
+
+/// A temporary file that will be `path`, in `folder` or else beside it, removed when dropped.
+pub(crate) fn temporary_for(path: &Path, folder: Option<&Path>) -> Result<NamedTempFile> {
     if let Ok(metadata) = fs::metadata(path)
         && !metadata.is_file()
     {
@@ -223,7 +228,7 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
             .mend("Give another path"));
     }
     builder()
-        .tempfile_in(parent(path))
+        .tempfile_in(folder.unwrap_or_else(|| parent(path)))
         .map_err(|error| Error::io("no file can be made beside it", path, error))
 }
 

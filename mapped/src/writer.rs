@@ -63,11 +63,23 @@ struct Open {
 impl Writer {
     /// Begins a file at `path`, in a temporary file beside it.
     pub fn create(path: impl AsRef<Path>, kind: Kind) -> Result<Writer> {
-        let path = path.as_ref();
+        Writer::begin(path.as_ref(), kind, None)
+    }
+
+    /// Begins a file at `path`, in a temporary file in `folder`, which must be on the same file system.
+    pub fn create_in(
+        folder: impl AsRef<Path>,
+        path: impl AsRef<Path>,
+        kind: Kind,
+    ) -> Result<Writer> {
+        Writer::begin(path.as_ref(), kind, Some(folder.as_ref()))
+    }
+
+    fn begin(path: &Path, kind: Kind, folder: Option<&Path>) -> Result<Writer> {
         let mut writer = Writer {
             path: path.to_owned(),
             kind,
-            file: atomic::temporary_beside(path)?,
+            file: atomic::temporary_for(path, folder)?,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             hasher: Hasher::new(),
             position: 0,

@@ -1,10 +1,16 @@
 //! `text-index`: articles become an index of their sentences, which gives back paragraphs.
 
-use crate::records::{CorpusRecord, ParagraphRecord, Records};
 use crate::{Console, Error, Result};
-use morelet_indices::{Analyzer, Article, ErrorKind, ParagraphText, TextIndexBuilder, TextOptions};
+use morelet_indices::{Analyzer, ErrorKind, TextIndexBuilder, TextOptions};
 use std::path::PathBuf;
-use std::str::FromStr;
+
+mod input;
+mod memory;
+mod shard;
+
+use input::Input;
+use memory::Memory;
+use shard::Shard;
 
 /// Arguments of `text-index`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +18,8 @@ pub struct Args {
     /// Articles, one a line, plain or compressed by bzip2, gzip or zstd; - is standard input
     #[arg(required = true, value_name = "CORPUS.jsonl")]
     corpora: Vec<PathBuf>,
-    /// The index to write
+    /// The index to write. The work is done in a folder beside it, text.index.building; where that is left from a process
+    /// that was stopped or killed, the same command goes on with it
     #[arg(short, long, value_name = "text.index")]
     output: PathBuf,
     /// How a sentence becomes terms: standard (words in lower case) or english (stemmed, no stop words)
@@ -24,91 +31,77 @@ pub struct Args {
     /// BM25's weight of a sentence's length, from 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.75)]
     b: f32,
-    /// Memory to build in; what does not fit goes through temporary files beside the index
+    /// Memory to build in; what does not fit goes through files in the folder beside the index. The process
+    /// takes up to 256 MB more
     #[arg(long, value_name = "BYTES", default_value = "4G")]
     memory: Memory,
-}
-
-/// A number of bytes with an optional unit: `512M`, `4G`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Memory(u64);
-
-impl FromStr for Memory {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let fail = || {
-            format!(
-                "`{text}` is no amount of memory: expected a number with a unit, such as 512M or 4G"
-            )
-        };
-        let text = text.trim();
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.trim().to_ascii_uppercase();
-        let unit = unit
-            .strip_suffix("IB")
-            .or(unit.strip_suffix('B'))
-            .unwrap_or(&unit);
-        let shift = match unit {
-            "" => 0,
-            "K" => 10,
-            "M" => 20,
-            "G" => 30,
-            "T" => 40,
-            _ => return Err(fail()),
-        };
-        let bytes = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(1 << shift));
-        bytes.filter(|&bytes| bytes > 0).map(Self).ok_or_else(fail)
-    }
+    /// Threads to build with; as many as the machine has unless given. The index is the same
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Index one of N parts of the articles, for a machine of its own; `text-index merge` puts the parts together
+    #[arg(long, value_name = "I/N", default_value_t = Shard::ALL, hide_default_value = true)]
+    shard: Shard,
+    /// Throw away what an earlier process has begun
+    #[arg(long)]
+    restart: bool,
 }
 
 /// Reads the corpora in order and writes the index.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
+    let mut folder = None;
+    build(args, console, &mut folder).map_err(|error| match folder {
+        Some(folder) if folder.join("checkpoint").exists() => error.noting(format_args!(
+            "what was done is kept in {}: the same command goes on from there",
+            folder.display()
+        )),
+        _ => error,
+    })
+}
+
+/// `folder` becomes where the work is done.
+fn build(args: &Args, console: &Console, folder: &mut Option<PathBuf>) -> Result<()> {
     let options = TextOptions {
         analyzer: args.analyzer,
         k1: args.k1,
         b: args.b,
         memory: args.memory.0,
+        threads: args.threads,
+        values: true,
     };
-    let created = TextIndexBuilder::create(&args.output, options);
-    let mut builder = created.map_err(|error| match error.kind() {
+    let source = match args.shard {
+        Shard::ALL => "the whole corpus".to_owned(),
+        shard => format!("shard {shard} of the corpus"),
+    };
+    let mut builder = match args.restart {
+        true => TextIndexBuilder::restart(&args.output, options, &source),
+        false => TextIndexBuilder::resume(&args.output, options, &source),
+    }
+    .map_err(|error| match error.kind() {
         ErrorKind::Input => Error::usage(error.to_string()),
+        ErrorKind::Unfinished => Error::from(error).noting("--restart begins anew"),
         _ => error.into(),
     })?;
-    let bar = console.counter("articles");
-    let (mut articles, mut paragraphs) = (0_u64, 0_u64);
-    for corpus in &args.corpora {
-        let mut records = Records::<CorpusRecord>::open(corpus)?;
-        while let Some(record) = records.next_record()? {
-            console.check()?;
-            paragraphs += record.paragraphs.len() as u64;
-            let article = Article {
-                id: record.id.into_text(),
-                title: record.title,
-                paragraphs: record.paragraphs.into_iter().map(paragraph).collect(),
-            };
-            builder.add(&article).map_err(|error| match error.kind() {
-                ErrorKind::Input => records.error(error.to_string()),
-                _ => error.into(),
-            })?;
-            articles += 1;
-            bar.inc(1);
-        }
+    *folder = Some(builder.folder().to_owned());
+    if builder.done() > 0 {
+        console.say(format_args!(
+            "going on with {}, which has {} articles",
+            builder.folder().display(),
+            builder.done()
+        ));
     }
+    let bar = console.counter("articles");
+    let added = Input::new(&mut builder, args.shard, console, &bar)
+        .and_then(|input| input.add(&args.corpora));
     bar.finish_and_clear();
-    if articles == 0 {
+    let read = added.inspect_err(|_| {
+        // Whatever keeps this from being written is what was wrong before.
+        let _ = builder.checkpoint();
+    })?;
+    if read == 0 {
         return Err(Error::input("no articles to index").at(&args.corpora[0]));
     }
-    let bar = console.count_bar("index", 0);
-    builder.finish(&mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
-    bar.finish_and_clear();
+    let (articles, (_, paragraphs)) = (builder.done(), builder.counts());
+    finish(builder, console)?;
     console.say(format_args!(
         "{}: {articles} articles, {paragraphs} paragraphs",
         args.output.display()
@@ -116,37 +109,17 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     Ok(())
 }
 
-fn paragraph(record: ParagraphRecord) -> ParagraphText {
-    match record {
-        ParagraphRecord::Text(text) => ParagraphText::Text(text),
-        ParagraphRecord::Sentences(sentences) => ParagraphText::Sentences(sentences),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Memory;
-
-    #[test]
-    fn memory_is_a_number_and_a_unit() {
-        let cases = [
-            ("4G", Some(4 << 30)),
-            ("512M", Some(512 << 20)),
-            ("512 MiB", Some(512 << 20)),
-            ("64kb", Some(64 << 10)),
-            ("1000000", Some(1_000_000)),
-            ("1T", Some(1 << 40)),
-            ("", None),
-            ("G", None),
-            ("0", None),
-            ("-1G", None),
-            ("1.5G", None),
-            ("4X", None),
-            ("99999999999999999999", None),
-            ("18446744073709551615G", None),
-        ];
-        for (text, bytes) in cases {
-            assert_eq!(text.parse().ok(), bytes.map(Memory), "{text}");
-        }
+fn finish(builder: TextIndexBuilder, console: &Console) -> Result<()> {
+    let bar = console.count_bar("index", 0);
+    let finished = builder.finish_unless(&mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        console.is_interrupted()
+    });
+    bar.finish_and_clear();
+    match finished {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Stopped => Err(Error::interrupted()),
+        Err(error) => Err(error.into()),
     }
 }

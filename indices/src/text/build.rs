@@ -1,225 +1,418 @@
-//! Building a text index in bounded memory.
+//! Building a text index in bounded memory, on several threads, so that it can be killed and go on.
+//!
+//! Articles come in batches. A thread takes a batch, splits and analyses it and inverts it into a sorted run
+//! (`chunk`, with `inversion` and `terms`), numbering its sentences from 0. The results are taken in the order of the
+//! batches, which gives every run its first sentence; runs, lengths, sentence counts and compressed texts (`values`) are
+//! appended to files in a folder beside the target (`folder`), and now and then a `checkpoint` says how long they are.
+//! At the end all runs are merged at once, straight into the index (`merge`). Nothing in the index depends on where
+//! batches were cut or which thread did what.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use morelet_mapped::{Hash, Kind, Writer, encode};
 
-use super::anchors::without_tags;
-use super::lengths;
 use super::meta::{self, LENGTHS, META, Meta, REVISION};
 use super::paragraphs::ParagraphsWriter;
 use crate::error::{Error, Result};
-use crate::sentences;
 use crate::spool::Spool;
-use crate::store::ValueWriter;
-use crate::text::Analyzer;
 
+mod checkpoint;
+mod chunk;
+mod folder;
 mod inversion;
 mod merge;
+mod options;
+mod pool;
 mod runs;
+mod terms;
+mod values;
 
-use inversion::Inversion;
-use runs::Runs;
+pub use options::{Article, ParagraphText, TextOptions};
 
-/// Less than this is not worth a run.
-const LEAST_MEMORY: u64 = 1 << 20;
+use checkpoint::{Checkpoint, Plan, State};
+use chunk::{Chunk, Settings};
+use folder::Folder;
+use options::Shares;
+use pool::{Pool, Ticket};
+use runs::{Run, RunPlace};
+use values::Values;
 
-/// How to build a text index.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TextOptions {
-    /// How text becomes terms.
-    pub analyzer: Analyzer,
-    /// BM25's k1, from 0.
-    pub k1: f32,
-    /// BM25's b, from 0 to 1.
-    pub b: f32,
-    /// About how many bytes of postings to hold in memory before they are put by in a temporary file beside the
-    /// target. The index does not depend on it.
-    pub memory: u64,
-}
-
-impl Default for TextOptions {
-    /// Lucene's parameters, and 4 GiB.
-    fn default() -> TextOptions {
-        TextOptions {
-            analyzer: Analyzer::default(),
-            k1: 1.2,
-            b: 0.75,
-            memory: 4 << 30,
-        }
-    }
-}
-
-/// An article of a corpus.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Article {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Its paragraphs, in order.
-    pub paragraphs: Vec<ParagraphText>,
-}
-
-/// A paragraph, whole or in sentences.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParagraphText {
-    /// To be split into sentences as [`sentences::split`] does.
-    Text(String),
-    /// Split already. The paragraph's value is the sentences joined by single spaces.
-    Sentences(Vec<String>),
-}
+/// A checkpoint is written when so many times its cost has passed since the last one: at most 5 % of the time.
+const CHECKPOINT_RATIO: u32 = 20;
+/// The files in the folder that a checkpoint speaks of.
+const FILES: [&str; 4] = ["runs", "lengths", "counts", "values"];
 
 /// Writes a text index: articles in, one file out. The crate's front page has an example.
 ///
-/// Sentences are analysed one by one into postings in memory. When those take as much as the options allow they are
-/// put by as a sorted run, and at the end all runs are merged at once, straight into the file. Values go to the file
-/// as they come.
+/// The work is done in a folder beside the target, `text.index.building` for `text.index`, and nothing is at the target
+/// before [`TextIndexBuilder::finish`] has renamed the finished file into place. A builder from
+/// [`TextIndexBuilder::resume`] leaves checkpoints in the folder, from which the next one goes on.
 pub struct TextIndexBuilder {
     target: PathBuf,
-    options: TextOptions,
-    writer: Writer,
-    values: ValueWriter,
-    paragraphs: ParagraphsWriter,
+    plan: Plan,
+    memory: u64,
+    shares: Shares,
+    settings: Settings,
+    /// Whether checkpoints are written.
+    resumable: bool,
+    /// Articles that were added one by one and make no batch yet, and their bytes.
+    articles: Vec<Article>,
+    bytes: usize,
+    /// Batches that were given out, in order.
+    given: VecDeque<Batch>,
+    /// The bytes of those.
+    flying: usize,
+    state: State,
+    runs: Spool,
     lengths: Spool,
-    inversion: Inversion,
-    runs: Runs,
-    counts: Counts,
+    counts: Spool,
+    values: Values,
+    health: Health,
+    last_checkpoint: Instant,
+    checkpoint_cost: Duration,
+    // Dropped last: threads first, then the folder.
+    pool: Pool,
+    folder: Folder,
 }
 
-/// What was added so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    sentences: u32,
-    with_terms: u32,
-    paragraphs: u32,
-    tokens: u64,
+/// What can still be done after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// A batch is missing: none can be taken after it, and what came before it is whole.
+    Failed,
+    /// A batch was put by in part.
+    Torn,
+}
+
+/// Articles that a thread works at.
+struct Batch {
+    chunk: Ticket<Result<Chunk>>,
+    bytes: usize,
+    mark: Vec<u8>,
 }
 
 impl TextIndexBuilder {
-    /// Begins an index at `path`. Nothing is there until [`TextIndexBuilder::finish`]; temporary files lie
-    /// beside it and are gone when the builder is.
+    /// Begins an index at `path`. What an earlier builder left in the folder is thrown away, and nothing is left in
+    /// it when this one is dropped.
     pub fn create(path: impl AsRef<Path>, options: TextOptions) -> Result<TextIndexBuilder> {
+        TextIndexBuilder::open(path.as_ref(), options, None, true)
+    }
+
+    /// Goes on with an index at `path` that an earlier builder, whose process was killed or which failed, has begun
+    /// with the same options (but for memory and threads); begins it if there is none. `source` says in words what
+    /// the articles are, and must be the same too. [`TextIndexBuilder::mark`] tells where to go on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unfinished`](crate::ErrorKind::Unfinished) where what was begun cannot be gone on with:
+    /// [`TextIndexBuilder::restart`] throws it away.
+    pub fn resume(
+        path: impl AsRef<Path>,
+        options: TextOptions,
+        source: &str,
+    ) -> Result<TextIndexBuilder> {
+        TextIndexBuilder::open(path.as_ref(), options, Some(source), false)
+    }
+
+    /// As [`TextIndexBuilder::resume`], but from the start.
+    pub fn restart(
+        path: impl AsRef<Path>,
+        options: TextOptions,
+        source: &str,
+    ) -> Result<TextIndexBuilder> {
+        TextIndexBuilder::open(path.as_ref(), options, Some(source), true)
+    }
+
+    fn open(
+        target: &Path,
+        options: TextOptions,
+        source: Option<&str>,
+        restart: bool,
+    ) -> Result<TextIndexBuilder> {
         meta::check(options.k1, options.b)?;
-        let target = path.as_ref().to_owned();
-        let mut writer = Writer::create(&target, Kind::TextIndex)?;
-        let spool = || Spool::beside(&target);
+        let mut folder = Folder::open(target)?;
+        let plan = Plan::new(source.unwrap_or_default(), &options);
+        let found = match restart {
+            true => None,
+            // Whatever is wrong with it, it is not this one's to remove.
+            false => Checkpoint::find(&mut folder, &plan)?,
+        };
+        folder.clear(match found {
+            Some(_) => &["checkpoint", "runs", "lengths", "counts", "values"],
+            None => &[],
+        })?;
+        folder.keep(found.is_some());
+        let (state, left) = match found {
+            Some(checkpoint) => (checkpoint.state, Some(checkpoint.left)),
+            None => (State::default(), None),
+        };
+        let spool = |name: &str, len| folder.reopen(name, len);
+        let [runs, lengths, counts, values] = FILES;
+        let shares = Shares::of(options.memory, options.threads);
         Ok(TextIndexBuilder {
-            values: ValueWriter::begin(&mut writer)?,
-            paragraphs: ParagraphsWriter::new(spool()?, spool()?),
-            lengths: spool()?,
-            runs: Runs::new(spool()?),
-            inversion: Inversion::default(),
-            counts: Counts::default(),
-            writer,
-            options,
-            target,
+            runs: spool(runs, state.run_bytes())?,
+            lengths: spool(lengths, u64::from(state.sentences))?,
+            counts: spool(counts, state.counts)?,
+            values: Values::new(spool(values, state.values)?, left)?,
+            target: target.to_owned(),
+            plan,
+            memory: options.memory,
+            settings: Settings {
+                analyzer: options.analyzer,
+                budget: shares.inversion,
+                values: options.values,
+            },
+            resumable: source.is_some(),
+            articles: Vec::new(),
+            bytes: 0,
+            given: VecDeque::new(),
+            flying: 0,
+            state,
+            health: Health::Sound,
+            last_checkpoint: Instant::now(),
+            checkpoint_cost: Duration::ZERO,
+            pool: Pool::new(shares.threads)?,
+            shares,
+            folder,
         })
+    }
+
+    /// The mark of the last batch that an earlier builder has done, if this one goes on with its work. The articles
+    /// of that batch, and of all before it, must not be added again.
+    pub fn mark(&self) -> Option<&[u8]> {
+        (self.state.articles > 0).then_some(&self.state.mark)
+    }
+
+    /// The number of articles that are done, those of earlier builders too. Batches that threads work at are not.
+    pub fn done(&self) -> u64 {
+        self.state.articles
+    }
+
+    /// The number of sentences and of paragraphs that are done.
+    pub fn counts(&self) -> (u32, u32) {
+        (self.state.sentences, self.state.paragraphs)
+    }
+
+    /// How many bytes of text a batch should have.
+    pub fn batch_bytes(&self) -> usize {
+        // The first ones are smaller, so that all threads soon have one.
+        let so_far = self.lengths.len() as usize * 32 + self.flying;
+        (so_far / 4).clamp(self.shares.chunk.min(1 << 20), self.shares.chunk)
     }
 
     /// Adds an article. Paragraphs without a sentence are left out. After an error the builder is good for nothing.
     pub fn add(&mut self, article: &Article) -> Result<()> {
-        for paragraph in &article.paragraphs {
-            match paragraph {
-                ParagraphText::Text(text) => {
-                    self.add_paragraph(article, text.trim(), sentences::split(text))?;
-                }
-                ParagraphText::Sentences(sentences) => {
-                    let trimmed = || sentences.iter().map(|s| s.trim()).filter(|s| !s.is_empty());
-                    let text = trimmed().collect::<Vec<_>>().join(" ");
-                    self.add_paragraph(article, &text, trimmed())?;
-                }
+        self.bytes += article.bytes();
+        self.articles.push(article.clone());
+        if self.bytes >= self.batch_bytes() {
+            self.give_articles()?;
+        }
+        Ok(())
+    }
+
+    fn give_articles(&mut self) -> Result<()> {
+        if self.articles.is_empty() {
+            return Ok(());
+        }
+        let articles = std::mem::take(&mut self.articles);
+        let bytes = std::mem::take(&mut self.bytes);
+        let mark = Vec::new();
+        self.add_batch(bytes, mark, move || Ok(articles))
+    }
+
+    /// Adds the articles that `read` gives, which a thread will call; what it says where it fails becomes an
+    /// error of kind `Input`, here or in a later call. `bytes` is about how much memory the articles take,
+    /// [`TextIndexBuilder::batch_bytes`] or one article more. `mark` says where in the corpus the batch ends; a builder
+    /// that goes on after it is told.
+    pub fn add_batch(
+        &mut self,
+        bytes: usize,
+        mark: Vec<u8>,
+        read: impl FnOnce() -> Result<Vec<Article>, String> + Send + 'static,
+    ) -> Result<()> {
+        self.give_articles()?;
+        let most = self.shares.chunk.saturating_mul(self.shares.threads);
+        while !self.given.is_empty() && self.flying + bytes > most {
+            self.take_first()?;
+        }
+        let settings = self.settings;
+        let chunk = self.pool.give(move || {
+            let articles = read().map_err(Error::input)?;
+            chunk::make(articles, settings)
+        });
+        self.flying += bytes;
+        self.given.push_back(Batch { chunk, bytes, mark });
+        while let Some(batch) = self.given.front()
+            && let Some(chunk) = batch.chunk.take()
+        {
+            self.take(chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the threads.
+    pub fn settle(&mut self) -> Result<()> {
+        self.give_articles()?;
+        while !self.given.is_empty() {
+            self.take_first()?;
+        }
+        Ok(())
+    }
+
+    fn take_first(&mut self) -> Result<()> {
+        match self.given.front() {
+            Some(batch) => {
+                let chunk = batch.chunk.wait();
+                self.take(chunk)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts by what became of the first batch.
+    fn take(&mut self, chunk: Result<Result<Chunk>>) -> Result<()> {
+        let Some(batch) = self.given.pop_front() else {
+            return Ok(());
+        };
+        self.flying -= batch.bytes;
+        if self.health != Health::Sound {
+            return Err(Error::input("the build was gone on with after an error"));
+        }
+        self.health = Health::Failed;
+        let chunk = chunk??;
+        let sum = u64::from(self.state.sentences) + u64::from(chunk.sentences);
+        if sum >= u64::from(u32::MAX) {
+            return Err(chunk::too_many());
+        }
+        self.health = Health::Torn;
+        for (first, run) in chunk.runs {
+            if !run.is_empty() {
+                self.state.runs.push(RunPlace {
+                    start: self.runs.len(),
+                    len: run.len() as u64,
+                    first: self.state.sentences + first,
+                });
+                self.runs.put(&run)?;
             }
         }
-        Ok(())
-    }
-
-    /// The number of sentences added so far.
-    pub fn sentences(&self) -> u32 {
-        self.counts.sentences
-    }
-
-    /// The number of paragraphs added so far.
-    pub fn paragraphs(&self) -> u32 {
-        self.counts.paragraphs
-    }
-
-    fn add_paragraph<'a>(
-        &mut self,
-        article: &Article,
-        text: &str,
-        sentences: impl Iterator<Item = &'a str>,
-    ) -> Result<()> {
-        let mut first = true;
-        for sentence in sentences {
-            self.add_sentence(sentence)?;
-            self.paragraphs.add(first)?;
-            first = false;
+        self.lengths.put(&chunk.lengths)?;
+        self.counts.put(&chunk.counts)?;
+        for texts in &chunk.values {
+            self.values.add(texts, &self.pool)?;
         }
-        if !first {
-            self.values
-                .add(&mut self.writer, &article.id, &article.title, text)?;
-            self.counts.paragraphs += 1;
+        let state = &mut self.state;
+        state.mark = batch.mark;
+        state.articles += chunk.articles;
+        state.sentences += chunk.sentences;
+        state.with_terms += chunk.with_terms;
+        // Not more than there are sentences.
+        state.paragraphs += chunk.paragraphs;
+        state.tokens += chunk.tokens;
+        self.health = Health::Sound;
+        if self.resumable
+            && self.last_checkpoint.elapsed() >= self.checkpoint_cost * CHECKPOINT_RATIO
+        {
+            self.checkpoint()?;
         }
         Ok(())
     }
 
-    fn add_sentence(&mut self, sentence: &str) -> Result<()> {
-        let number = self.counts.sentences;
-        if number >= u32::MAX - 1 {
-            return Err(Error::too_large("more than 4,294,967,294 sentences"));
+    /// Writes down how far this has come, so that a builder made by [`TextIndexBuilder::resume`] can go on from here.
+    /// Gives whether there is anything to go on with.
+    pub fn checkpoint(&mut self) -> Result<bool> {
+        if !self.resumable || self.state.articles == 0 || self.health == Health::Torn {
+            return Ok(false);
         }
-        let mut terms = 0u32;
-        let inversion = &mut self.inversion;
-        self.options
-            .analyzer
-            .for_each_term(&without_tags(sentence), |term| {
-                inversion.add(term, number);
-                terms = terms.saturating_add(1);
-            });
-        self.lengths.put(&[lengths::encode(terms)])?;
-        self.counts.sentences += 1;
-        self.counts.with_terms += u32::from(terms > 0);
-        self.counts.tokens += u64::from(terms);
-        if self.inversion.bytes() >= self.options.memory.max(LEAST_MEMORY) {
-            self.runs.add(std::mem::take(&mut self.inversion))?;
-        }
-        Ok(())
+        let health = std::mem::replace(&mut self.health, Health::Torn);
+        let begin = Instant::now();
+        self.runs.sync()?;
+        self.lengths.sync()?;
+        self.counts.sync()?;
+        let (len, left) = self.values.checkpoint(&self.pool)?;
+        self.state.values = len;
+        self.state.counts = self.counts.len();
+        Checkpoint::save(self.folder.path(), &self.plan, &self.state, &left)?;
+        self.folder.keep(true);
+        self.health = health;
+        self.last_checkpoint = Instant::now();
+        self.checkpoint_cost = begin.elapsed();
+        Ok(true)
+    }
+
+    /// Where the work is done.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Merges what was put by, and moves the finished file into place. `progress` is told the work done and the
-    /// work in all, in bytes of temporary files.
-    pub fn finish(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Hash> {
-        self.runs.add(self.inversion)?;
-        self.values.finish(&mut self.writer)?;
-        let total = self.runs.bytes();
-        progress(0, total);
+    /// work in all, in bytes of the runs.
+    pub fn finish(self, progress: &mut dyn FnMut(u64, u64)) -> Result<Hash> {
+        self.finish_unless(&mut |done, total| {
+            progress(done, total);
+            false
+        })
+    }
+
+    /// As [`TextIndexBuilder::finish`], but ends with an error of kind [`Stopped`](crate::ErrorKind::Stopped) when
+    /// `stop` says so. A builder made by [`TextIndexBuilder::resume`] can go on from there.
+    pub fn finish_unless(mut self, stop: &mut dyn FnMut(u64, u64) -> bool) -> Result<Hash> {
+        let mut progress = |done, total| match stop(done, total) {
+            true => Err(Error::stopped()),
+            false => Ok(()),
+        };
+        self.settle()?;
+        if self.health != Health::Sound {
+            return Err(Error::input("the build was gone on with after an error"));
+        }
+        self.checkpoint()?;
+        let mut writer = Writer::create_in(self.folder.path(), &self.target, Kind::TextIndex)?;
+        let total = self.runs.len();
+        progress(0, total)?;
+        if !self.settings.values {
+            self.values.add_empty(self.state.paragraphs, &self.pool)?;
+        }
+        self.values.finish(&self.pool, &mut writer)?;
+        let mut lengths = vec![0; self.lengths.len() as usize];
+        self.lengths.flush()?;
+        self.lengths.read_at(0, &mut lengths)?;
+        self.runs.flush()?;
+        let memory = self.memory.saturating_sub(lengths.len() as u64);
+        let buffer = memory / 2 / self.state.runs.len().max(1) as u64;
+        let buffer = buffer.clamp(4 << 10, 256 << 10) as usize;
+        let sources = self.state.runs.iter();
+        let sources = sources.map(|&place| Run::new(&self.runs, place, buffer));
         let merged = merge::merge(
-            self.runs,
-            self.options.memory,
-            &mut self.writer,
-            &self.target,
+            sources.collect(),
+            &lengths,
+            &mut writer,
+            self.folder.path(),
             &mut |done| progress(done.min(total), total),
         )?;
-        self.lengths
-            .into_section(&mut self.writer, LENGTHS, REVISION)?;
-        self.paragraphs.finish(&mut self.writer)?;
+        drop(lengths);
+        self.lengths.into_section(&mut writer, LENGTHS, REVISION)?;
+        let spool = |name| self.folder.spool(name);
+        let mut paragraphs = ParagraphsWriter::new(spool("starts")?, spool("ranks")?);
+        paragraphs.add_counts(&mut self.counts)?;
+        paragraphs.finish(&mut writer)?;
         let meta = Meta {
-            analyzer: self.options.analyzer.to_string(),
-            k1: self.options.k1,
-            b: self.options.b,
-            sentences: self.counts.sentences,
-            with_terms: self.counts.with_terms,
-            paragraphs: self.counts.paragraphs,
+            analyzer: self.plan.analyzer,
+            k1: self.plan.k1,
+            b: self.plan.b,
+            sentences: self.state.sentences,
+            with_terms: self.state.with_terms,
+            paragraphs: self.state.paragraphs,
             terms: merged.terms,
-            tokens: self.counts.tokens,
+            tokens: self.state.tokens,
             postings: merged.postings,
         };
-        let mut section = self.writer.section(META, REVISION, false)?;
+        let mut section = writer.section(META, REVISION, false)?;
         section.put(&encode(&meta)?)?;
         section.finish()?;
-        let root = self.writer.finish()?;
-        progress(total, total);
+        let root = writer.finish()?;
+        self.folder.keep(false);
+        stop(total, total);
         Ok(root)
     }
 }

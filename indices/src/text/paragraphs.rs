@@ -13,6 +13,8 @@ use morelet_mapped::{Bytes, Container, Slice};
 use crate::error::Result;
 #[cfg(feature = "build")]
 use crate::spool::Spool;
+#[cfg(feature = "build")]
+use crate::varint;
 
 const STARTS: &str = "paragraphs.starts";
 const RANKS: &str = "paragraphs.ranks";
@@ -138,6 +140,34 @@ impl ParagraphsWriter {
             sentences: 0,
             set: 0,
         }
+    }
+
+    /// Adds the sentences of paragraphs whose numbers of sentences are in `counts`, as variable-length integers.
+    pub fn add_counts(&mut self, counts: &mut Spool) -> Result<()> {
+        counts.flush()?;
+        let (mut at, mut bytes) = (0, Vec::new());
+        while at < counts.len() {
+            let kept = bytes.len();
+            let step = (counts.len() - at).min(1 << 16) as usize;
+            bytes.resize(kept + step, 0);
+            counts.read_at(at, &mut bytes[kept..])?;
+            at += step as u64;
+            let mut rest = &bytes[..];
+            loop {
+                let before = rest;
+                let Some(count) = varint::take(&mut rest) else {
+                    // An integer that goes on behind the buffer.
+                    rest = before;
+                    break;
+                };
+                for sentence in 0..count {
+                    self.add(sentence == 0)?;
+                }
+            }
+            let len = bytes.len() - rest.len();
+            bytes.drain(..len);
+        }
+        Ok(())
     }
 
     /// Adds a sentence: the first of a paragraph, or one more of the last.

@@ -1,74 +1,81 @@
-//! Runs into postings and dictionary: one merge, however many runs there are.
+//! Sorted terms from many sources into postings and dictionary: one merge, however many there are.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::path::Path;
 
 use morelet_mapped::Writer;
 
-use super::runs::{Run, Runs};
+use super::runs::{Source, Tournament};
 use crate::error::{Error, Result};
 use crate::spool::Spool;
 use crate::text::meta::{DICTIONARY, REVISION};
 use crate::text::postings::{self, ListWriter, POSTINGS, TermsWriter};
 
 /// What was merged.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Merged {
     pub terms: u32,
     pub postings: u64,
+    pub tokens: u64,
 }
 
-/// Merges `runs` into the sections of postings, terms and dictionary of the file at `target`. `progress` is told how
-/// many bytes of the runs are done.
-pub(super) fn merge(
-    runs: Runs,
-    memory: u64,
+/// Merges `sources` into the sections of postings, terms and dictionary of a file. Sentences ascend within a source
+/// and from source to source; where the last of one is the first of the next, their tfs are added. `lengths` are the
+/// length bytes of all sentences. Temporary files lie in `folder`. `progress` is told how many bytes are done.
+pub(super) fn merge<S: Source>(
+    sources: Vec<S>,
+    lengths: &[u8],
     writer: &mut Writer,
-    target: &Path,
-    progress: &mut dyn FnMut(u64),
+    folder: &Path,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Merged> {
-    let (mut spool, mut runs) = runs.read(memory);
     let mut section = writer.section(POSTINGS, postings::REVISION, true)?;
-    let mut terms = TermsWriter::new(Spool::beside(target)?, Spool::beside(target)?);
+    let spool = |name: &str| Spool::create(folder.join(name));
+    let mut terms = TermsWriter::new(spool("terms")?, spool("groups")?);
     let dictionary_error = |error: fst::Error| match error {
-        fst::Error::Io(error) => Error::io(
-            "the temporary file beside it cannot be written",
-            target,
-            error,
-        ),
+        fst::Error::Io(error) => Error::io("cannot be written", &folder.join("dictionary"), error),
         error => Error::input(format_args!("the dictionary cannot be written: {error}")),
     };
-    let mut dictionary = fst::MapBuilder::new(Spool::beside(target)?).map_err(dictionary_error)?;
+    let mut dictionary = fst::MapBuilder::new(spool("dictionary")?).map_err(dictionary_error)?;
     let mut list = ListWriter::new();
-    let mut merged = Merged {
-        terms: 0,
-        postings: 0,
-    };
-
-    // The next term of every run; of equal terms, the run with the earlier sentences comes first.
-    let mut heap = BinaryHeap::with_capacity(runs.len());
-    for (number, run) in runs.iter_mut().enumerate() {
-        if run.next_term(&mut spool)? {
-            heap.push(Reverse((run.term.clone(), number)));
-        }
-    }
-    while let Some(Reverse((term, first))) = heap.pop() {
-        let mut from = first;
-        loop {
-            let run = &mut runs[from];
-            run.postings(&mut spool, |sentence, tf| {
-                merged.postings += 1;
-                list.add(sentence, tf, &mut section)
+    let mut merged = Merged::default();
+    let mut term = Vec::new();
+    let mut tournament = Tournament::new(sources)?;
+    while let Some(source) = tournament.first() {
+        term.clear();
+        term.extend_from_slice(source.term());
+        let mut last: Option<(u32, u32)> = None;
+        while let Some(source) = tournament.first()
+            && source.term() == term
+        {
+            source.postings(|sentence, tf| {
+                // The writer counts on both.
+                let after = last.is_none_or(|(before, _)| before <= sentence);
+                if !after || sentence as usize >= lengths.len() {
+                    return Err(Error::input(format_args!(
+                        "{}: what was put by there was changed since",
+                        folder.display()
+                    )));
+                }
+                merged.tokens += u64::from(tf);
+                match &mut last {
+                    Some((before, sum)) if *before == sentence => *sum = sum.saturating_add(tf),
+                    last => {
+                        if let Some((sentence, tf)) = last.replace((sentence, tf)) {
+                            merged.postings += 1;
+                            list.add(sentence, tf, &mut section)?;
+                        }
+                    }
+                }
+                Ok(())
             })?;
-            if run.next_term(&mut spool)? {
-                heap.push(Reverse((run.term.clone(), from)));
-            }
-            match heap.peek() {
-                Some(Reverse((next, number))) if *next == term => from = *number,
-                _ => break,
-            }
-            heap.pop();
+            tournament.advance()?;
         }
+        // A term of sentences that were all left out is left out too.
+        let Some((sentence, tf)) = last else {
+            continue;
+        };
+        merged.postings += 1;
+        list.add(sentence, tf, &mut section)?;
         list.end(&mut section, &mut terms)?;
         dictionary
             .insert(&term, u64::from(merged.terms))
@@ -78,7 +85,7 @@ pub(super) fn merge(
             .checked_add(1)
             .ok_or_else(|| Error::too_large("more than 4,294,967,295 different terms"))?;
         if merged.terms.is_multiple_of(1 << 12) {
-            progress(runs.iter().map(Run::done).sum());
+            progress(tournament.done())?;
         }
     }
     ListWriter::finish(&mut section)?;

@@ -39,7 +39,17 @@ pub fn open_text(path: impl AsRef<Path>) -> Result<Box<dyn BufRead + Send>> {
 /// The plain text of a stream, whatever it is compressed by.
 fn decompress(mut raw: impl Read + Send + 'static) -> Result<Box<dyn BufRead + Send>> {
     let mut head = Vec::with_capacity(SNIFF);
-    raw.by_ref().take(SNIFF as u64).read_to_end(&mut head)?;
+    // No more than is needed to tell: a program at the other end of a pipe may wait for the answer to a short line.
+    while head.len() < SNIFF && Compression::may_be(&head) {
+        let missing = (SNIFF - head.len()) as u64;
+        let mut chunk = [0; SNIFF];
+        match raw.by_ref().take(missing).read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => head.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let compression = Compression::of(&head);
     let whole = Cursor::new(head).chain(raw);
     match compression {
@@ -56,6 +66,14 @@ enum Compression {
 }
 
 impl Compression {
+    /// Whether what begins like this can be compressed, as far as it goes.
+    fn may_be(head: &[u8]) -> bool {
+        let magics: [&[u8]; 3] = [&[0x28, 0xb5, 0x2f, 0xfd], &[0x1f, 0x8b], b"BZh"];
+        magics
+            .iter()
+            .any(|magic| head.iter().zip(*magic).all(|(a, b)| a == b))
+    }
+
     fn of(head: &[u8]) -> Option<Self> {
         if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
             Some(Self::Zstd)
@@ -226,6 +244,28 @@ mod tests {
             error.to_string().contains("a.txt:2: not UTF-8 from byte 1"),
             "{error}"
         );
+    }
+
+    /// Gives one byte at a time, and fails where more is read than there is: a pipe would wait.
+    struct Pipe(&'static [u8]);
+
+    impl Read for Pipe {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let (first, rest) = self.0.split_first().ok_or(io::ErrorKind::WouldBlock)?;
+            into[0] = *first;
+            self.0 = rest;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_short_line_is_read_before_the_next_one_comes() {
+        for line in [&b"a\n"[..], b"B\n", b"BZh\n", b"(\n"] {
+            let mut read = String::new();
+            let mut text = decompress(Pipe(line)).unwrap();
+            text.read_line(&mut read).unwrap();
+            assert_eq!(read.as_bytes(), line);
+        }
     }
 
     #[test]

@@ -14,10 +14,10 @@
 //! Writing goes through `records` (values into blocks), `compressor` (what is learned from the first of them, and what
 //! it makes of a block, on any thread) and `writer` (compressed blocks, in order, into the file); `copy` merges.
 //!
-//! All three grow with the corpus and are bulk, so nothing in them is believed: offsets are checked where
-//! they are read, blocks and dictionaries have checksums of their own, and a block may not claim a plain length of more
-//! than 8 MiB or 64 times what it takes in the file, whichever is more. The writer keeps to that by storing what
-//! compresses better than that as it is.
+//! All three grow with the corpus and are bulk, so nothing in them is believed: offsets are checked where they are read,
+//! and blocks and dictionaries have checksums of their own, so that a value is read as it was written or not at all. A
+//! block may not claim a plain length of more than 8 MiB or 64 times what it takes in the file, whichever is more. The
+//! writer keeps to that by storing what compresses better than that as it is.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,24 +28,19 @@ use crate::error::{Error, Result};
 
 mod block;
 #[cfg(feature = "build")]
-#[allow(dead_code, reason = "the parallel builder's")]
 mod compressor;
 #[cfg(feature = "build")]
 #[allow(dead_code, reason = "for merging indexes")]
 mod copy;
 mod dictionaries;
 #[cfg(feature = "build")]
-#[allow(dead_code, reason = "the parallel builder's")]
 mod records;
 #[cfg(feature = "build")]
-#[allow(dead_code, reason = "the parallel builder's")]
 mod writer;
 
 #[cfg(feature = "build")]
-#[allow(unused_imports, reason = "the parallel builder's")]
 pub(crate) use compressor::{Compressor, LEVEL, Learned, Waiting};
 #[cfg(feature = "build")]
-#[allow(unused_imports, reason = "the parallel builder's")]
 pub(crate) use records::{BlockBuilder, PlainBlock};
 #[cfg(feature = "build")]
 pub(crate) use writer::ValueWriter;

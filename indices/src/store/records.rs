@@ -15,6 +15,7 @@ pub(crate) struct PlainBlock {
 
 impl PlainBlock {
     /// How many values it holds.
+    #[cfg(test)]
     pub fn records(&self) -> u32 {
         self.records
     }

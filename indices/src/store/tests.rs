@@ -133,6 +133,28 @@ fn a_block_that_claims_too_much_is_refused_before_memory_is_taken() {
 }
 
 #[test]
+fn a_long_value_is_compressed_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.index");
+    let long: String = paragraphs(60_000)
+        .iter()
+        .map(|value| &value.text[..])
+        .collect();
+    // More than a block may always be long.
+    assert!(long.len() as u64 > 2 * PLAIN_CAP);
+    let mut values = paragraphs(500);
+    values.insert(200, value(3, long));
+    write_at(&path, &values, 3);
+    let store = open(&path, values.len()).unwrap();
+    assert!(store.values.len() < values[200].text.len() / 2);
+    for (number, value) in values.iter().enumerate() {
+        assert!(store.get(number as u32).unwrap() == *value);
+    }
+    let block = store.block(store.find(200)).unwrap();
+    assert_eq!((block.first, block.stored.records), (200, 1));
+}
+
+#[test]
 fn records_that_are_not_made_as_they_should_be_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.index");

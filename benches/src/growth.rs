@@ -50,7 +50,7 @@ impl Default for GrowthOptions {
     fn default() -> GrowthOptions {
         GrowthOptions {
             sentences: u64::MAX,
-            piece: 4.0,
+            piece: 8.0,
             seed: 1,
         }
     }

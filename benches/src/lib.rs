@@ -7,8 +7,10 @@
 //! |---|---|
 //! | `prepare_text` | writes a corpus, or the sentences of a test set, as lines of terms |
 //! | `generate_text` | writes a corpus of any size with the statistics of a real one |
+//! | `text_stats` | says what a search has to do with in a corpus: to compare a made one with a real one |
 //! | `text_search` | measures a search by BM25 in an index of any kind |
 //! | `text_peers` (feature `peers`) | measures the same searches in tantivy and Lucene, turn by turn with ours |
+//! | `text_plot` | draws how the time grows with the corpus |
 //!
 //! `morelet bench` measures the latency of every module of a bundle.
 //!
@@ -22,12 +24,14 @@
 
 mod growth;
 mod lines;
+mod plot;
 mod random;
 mod sample;
 mod test_set;
 
 pub use growth::{Grown, GrowthOptions, Source, grow};
 pub use lines::{Lines, open, terms_of};
+pub use plot::{Line, Plot};
 pub use sample::Samples;
 pub use test_set::{TestSet, words};
 

@@ -13,25 +13,33 @@ use crate::search::Engine;
 /// The sections that peers have as well.
 const COMPARED: &[&str] = &["dictionary", "terms", "terms.groups", "postings", "lengths"];
 
-/// Builds an index at `index`, every sentence a paragraph by itself. Paragraphs are stored, which the peers do not do.
-pub fn build(corpus: &Path, index: &Path, _threads: usize) -> Result<Built> {
+/// Builds an index at `index`, every article a paragraph, without the store of paragraphs.
+pub fn build(corpus: &Path, index: &Path, threads: usize) -> Result<Built> {
     let clock = Clock::of_process();
     let mut lines = open(corpus)?;
-    let mut builder = TextIndexBuilder::create(index, TextOptions::default())?;
-    let mut article = Article::default();
-    let mut articles = 0u32;
-    while let Some(line) = lines.next()? {
-        if line.is_empty() {
-            article.id = articles.to_string();
-            builder.add(&article)?;
-            article.paragraphs.clear();
-            articles += 1;
-        } else {
-            let sentence = ParagraphText::Sentences(vec![line.to_owned()]);
-            article.paragraphs.push(sentence);
+    let options = TextOptions {
+        threads,
+        values: false,
+        ..TextOptions::default()
+    };
+    let mut builder = TextIndexBuilder::create(index, options)?;
+    let mut batch = String::new();
+    loop {
+        let line = lines.next()?;
+        let ends_article = line.is_none_or(str::is_empty);
+        let ended = line.is_none();
+        if let Some(line) = line {
+            batch.push_str(line);
+            batch.push('\n');
+        }
+        if ended || (ends_article && batch.len() >= builder.batch_bytes()) {
+            let batch = std::mem::take(&mut batch);
+            builder.add_batch(batch.len(), Vec::new(), move || Ok(articles(&batch)))?;
+        }
+        if ended {
+            break;
         }
     }
-    builder.add(&article)?;
     builder.finish(&mut |_, _| {})?;
     let taken = clock.taken();
     let index = TextIndex::open(index, Default::default())?;
@@ -46,6 +54,19 @@ pub fn build(corpus: &Path, index: &Path, _threads: usize) -> Result<Built> {
         parts,
         compared: COMPARED,
     })
+}
+
+/// The articles in lines of terms.
+fn articles(lines: &str) -> Vec<Article> {
+    lines
+        .split("\n\n")
+        .map(|article| Article {
+            paragraphs: vec![ParagraphText::Sentences(
+                article.lines().map(str::to_owned).collect(),
+            )],
+            ..Article::default()
+        })
+        .collect()
 }
 
 /// Our index, open, with the queries.

@@ -31,6 +31,8 @@ pub struct Report {
     passes: usize,
     rows: Vec<Row>,
     agreement: Vec<String>,
+    /// By query, the scores of the first engine's best hit and of its last.
+    scores: Vec<(f32, f32)>,
 }
 
 impl Report {
@@ -41,6 +43,7 @@ impl Report {
             passes,
             rows: Vec::new(),
             agreement: Vec::new(),
+            scores: Vec::new(),
         }
     }
 
@@ -60,6 +63,11 @@ impl Report {
         let Some(((first, ours), others)) = hits.split_first() else {
             return;
         };
+        let score = |hit: Option<&Hit>| hit.map_or(0.0, |hit| hit.1);
+        self.scores = ours
+            .iter()
+            .map(|hits| (score(hits.first()), score(hits.last())))
+            .collect();
         for (name, theirs) in others {
             // tantivy's scores have the factor k1 + 1, which Lucene left out.
             let factor = if *name == "tantivy" { 2.2 } else { 1.0 };
@@ -98,6 +106,14 @@ impl Report {
         for line in &self.agreement {
             let _ = writeln!(out, "* {line}");
         }
+        for set in &self.sets {
+            let (best, last) = self.mean_scores(set);
+            let _ = writeln!(
+                out,
+                "* {}: mean score of the best hit {best:.3}, of the last {last:.3}",
+                set.name
+            );
+        }
         for (title, cpu) in [("Processor time", true), ("Time by the wall", false)] {
             let _ = writeln!(
                 out,
@@ -127,6 +143,16 @@ impl Report {
             }
         }
         out
+    }
+
+    /// The means of the scores of a set's best and last hits.
+    fn mean_scores(&self, set: &Set) -> (f64, f64) {
+        let scores = &self.scores[set.queries.clone()];
+        let count = scores.len().max(1) as f64;
+        let mean = |part: fn(&(f32, f32)) -> f32| {
+            scores.iter().map(part).map(f64::from).sum::<f64>() / count
+        };
+        (mean(|scores| scores.0), mean(|scores| scores.1))
     }
 
     /// The same for programs, with the medians of every query.
@@ -162,7 +188,15 @@ impl Report {
                 })
             })
             .collect();
-        json!({"passes": self.passes, "engines": rows, "agreement": self.agreement})
+        let scores: serde_json::Map<String, Value> = self
+            .sets
+            .iter()
+            .map(|set| {
+                let (best, last) = self.mean_scores(set);
+                (set.name.clone(), json!({"best": best, "last": last}))
+            })
+            .collect();
+        json!({"passes": self.passes, "scores": scores, "engines": rows, "agreement": self.agreement})
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes a corpus of any size with the statistics of a real one, as lines of terms (see `morelet_benches::grow`).
 //!
-//!     generate_text CORPUS.lines OUT.lines --sentences N [--piece 4] [--seed 1] [--every 1]
+//!     generate_text CORPUS.lines OUT.lines --sentences N [--piece 8] [--seed 1] [--every 1]
 //!
 //! `--every 10` reads every tenth article of the corpus only: what it grows to can be compared with the whole. `-` as
 //! output is standard output.
@@ -11,7 +11,7 @@ use std::io::{BufWriter, Write};
 use morelet_benches::{GrowthOptions, Result, Source, grow, open};
 
 const USAGE: &str =
-    "usage: generate_text CORPUS.lines OUT.lines --sentences N [--piece 4] [--seed 1] [--every 1]";
+    "usage: generate_text CORPUS.lines OUT.lines --sentences N [--piece 8] [--seed 1] [--every 1]";
 
 fn main() -> Result<()> {
     let mut options = GrowthOptions::default();

@@ -36,9 +36,9 @@
 //!
 //! # The files
 //!
-//! Every section has a revision of its own, and all but `meta`, `image.meta` and `values.dictionary` are bulk: they grow
-//! with the corpus, their hashes are checked on request only, and whatever is read from them is checked where it is
-//! read. A damaged file gives an error that names the place, or some answer; never a panic.
+//! Every section has a revision of its own, and all but `meta` and `image.meta` are bulk: they grow with the corpus, their
+//! hashes are checked on request only, and whatever is read from them is checked where it is read. A damaged file gives an
+//! error that names the place, or some answer; never a panic.
 //!
 //! ```text
 //! text.index                                        image.index
@@ -51,7 +51,7 @@
 //!   paragraphs.ranks
 //!   values             id, title, text: zstd blocks
 //!   values.blocks      paragraph → block
-//!   values.dictionary  what zstd knows beforehand
+//!   values.dictionary  what zstd may know beforehand
 //! ```
 //!
 //! The modules draw each of them. The same input gives the same bytes, whatever the memory it was built in; of

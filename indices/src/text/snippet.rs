@@ -3,7 +3,7 @@
 //! The words of the paragraph go through the analyzer once, and a window as long as a snippet may be slides over
 //! those whose term the query has. The best window is the one whose *different* terms weigh most together; of equal
 //! ones, the first. `fragment` then gives the window the text around it that makes it readable. Both take time linear in
-//! the paragraph's length and memory for no more than a window's matches.
+//! the paragraph's length.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -143,9 +143,10 @@ impl Highlighter {
                 bytes,
                 characters: characters.clone(),
             });
-            // A word that is longer than the room leaves nothing.
+            // A term that comes again weighs nothing more, and without it the window is shorter. A word that is longer
+            // than the room leaves nothing.
             while let Some(first) = window.front()
-                && characters.end - first.characters.start > room
+                && (times[first.term.number] > 1 || characters.end - first.characters.start > room)
             {
                 times[first.term.number] -= 1;
                 if times[first.term.number] == 0 {

@@ -101,6 +101,12 @@ fn the_best_window_is_the_one_with_the_most_weight_of_different_terms() {
     // Three times one term is one term; of equal windows, the first.
     assert!(best(&[("alpha", 1.0), ("beta", 1.0)]).starts_with("[alpha] [alpha] [alpha] word"));
     assert!(best(&[("alpha", 1.0), ("beta", 1.001)]).starts_with("Then [beta] and gamma."));
+    // A term that comes twice does not make the window longer than its sentence.
+    let twice = "Alpha one two. Then alpha and beta follow it. The end is near.";
+    assert_eq!(
+        marked(Analyzer::Standard, "alpha beta", twice, 36),
+        "Then [alpha] and [beta] follow it."
+    );
     // Weights that are none are not followed, and do no harm.
     for weight in [f32::NAN, -1.0, 0.0] {
         assert!(best(&[("beta", 0.5), ("delta", weight)]).starts_with("Then [beta]"));

@@ -1,6 +1,8 @@
 //! The time of a search by BM25, one query after the other on one thread, from an index that is warm.
 //!
-//!     cargo bench -p morelet-benches --no-default-features --bench text_search -- TEXT.INDEX QUERIES [--passes N]
+//! ```text
+//! cargo bench -p morelet-benches --no-default-features --bench text_search -- TEXT.INDEX QUERIES [--passes N]
+//! ```
 //!
 //! `QUERIES` has a query a line. Searches all of them once unmeasured, then `--passes` times more (3 unless told
 //! otherwise), for the best 10 sentences, without reading their paragraphs. Prints a Markdown table.

@@ -1,9 +1,11 @@
 //! The same index built, and the same searches done, by us, by tantivy 0.27 and by Lucene 9.5.
 //!
-//!     B="cargo bench -p morelet-benches --no-default-features --features peers --bench text_peers --"
-//!     $B build ours|tantivy|lucene CORPUS.lines INDEX [--threads N]
-//!     $B search --queries NAME=FILE.lines… [--ours INDEX] [--tantivy INDEX] [--lucene INDEX] [-k 10] [--passes 5]
-//!               [--warm-up 4] [--json FILE]
+//! ```text
+//! B="cargo bench -p morelet-benches --no-default-features --features peers --bench text_peers --"
+//! $B build ours|tantivy|lucene CORPUS.lines INDEX [--threads N]
+//! $B search --queries NAME=FILE.lines… [--ours INDEX] [--tantivy INDEX] [--lucene INDEX] [-k 10] [--passes 5]
+//!           [--warm-up 4] [--json FILE]
+//! ```
 //!
 //! All read the same lines of terms (see the crate's documentation) into one segment: documents and frequencies, no
 //! positions, nothing stored; BM25 with k1 = 1.2 and b = 0.75. A query is the disjunction of its terms; a term that is

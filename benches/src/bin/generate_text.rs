@@ -1,6 +1,8 @@
 //! Writes a corpus of any size with the statistics of a real one, as lines of terms (see `morelet_benches::grow`).
 //!
-//!     generate_text CORPUS.lines OUT.lines --sentences N [--piece 8] [--seed 1] [--every 1]
+//! ```text
+//! generate_text CORPUS.lines OUT.lines --sentences N [--piece 8] [--seed 1] [--every 1]
+//! ```
 //!
 //! `--every 10` reads every tenth article of the corpus only: what it grows to can be compared with the whole. `-` as
 //! output is standard output.

@@ -1,7 +1,9 @@
 //! Writes texts as lines of terms, for all engines to read the same (see the crate's documentation).
 //!
-//!     prepare_text corpus CORPUS.jsonl[.zst] OUT.lines     every sentence of the corpus
-//!     prepare_text queries TEST-SET OUT.lines              every sentence of a test set, CoNLL or MNRE
+//! ```text
+//! prepare_text corpus CORPUS.jsonl[.zst] OUT.lines     every sentence of the corpus
+//! prepare_text queries TEST-SET OUT.lines              every sentence of a test set, CoNLL or MNRE
+//! ```
 //!
 //! A corpus has a JSON object a line with `paragraphs`, which are split as the text index splits them. Sentences without
 //! a term cannot be found by anything and are left out, as engines disagree on whether they count. `-` as output is

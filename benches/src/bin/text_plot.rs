@@ -1,6 +1,8 @@
 //! Draws how the time of a search grows with the corpus, from what `text_peers search --json` wrote for several sizes.
 //!
-//!     text_plot OUT.svg RESULT.json… [--set all] [--wall]
+//! ```text
+//! text_plot OUT.svg RESULT.json… [--set all] [--wall]
+//! ```
 //!
 //! Mean and p99 of every engine over the number of sentences; processor time unless `--wall` is given. Prints the
 //! same as a Markdown table, with the exponent of the growth since the size before: 1 where the time grows as the corpus

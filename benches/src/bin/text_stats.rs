@@ -1,6 +1,8 @@
 //! Says what a search has to do with in a corpus of lines of terms: to compare a made corpus with a real one.
 //!
-//!     text_stats CORPUS.lines… [--queries QUERIES.lines] [--at N,N,…]
+//! ```text
+//! text_stats CORPUS.lines… [--queries QUERIES.lines] [--at N,N,…]
+//! ```
 //!
 //! Prints a Markdown table with a row for each corpus, and one for its first N sentences each. `terms by df` are the
 //! shares of all different terms that are in so many sentences; `postings by df` are the shares of all postings that are

@@ -15,6 +15,14 @@ const LINE_LIMIT: u64 = 256 << 20;
 /// As many bytes as tell the compression: a bzip2 header with the first block's magic.
 const SNIFF: usize = 10;
 
+/// The first bytes of a zstd frame, and of a gzip member.
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// What follows `BZh` and the level in a bzip2 file: a block, or the end of a stream that has none; the digits of pi and of
+/// its root.
+const BZIP2_BLOCKS: [&[u8; 6]; 2] = [b"1AY&SY", &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
+
 /// Opens a text for reading: a file, or standard input where `path` is `-`. What is compressed by
 /// zstd, gzip or bzip2 (also in several members) comes out plain.
 ///
@@ -68,21 +76,28 @@ enum Compression {
 impl Compression {
     /// Whether what begins like this can be compressed, as far as it goes.
     fn may_be(head: &[u8]) -> bool {
-        let magics: [&[u8]; 3] = [&[0x28, 0xb5, 0x2f, 0xfd], &[0x1f, 0x8b], b"BZh"];
-        magics
-            .iter()
-            .any(|magic| head.iter().zip(*magic).all(|(a, b)| a == b))
+        let bzip2 = |block: &[u8; 6]| {
+            let fits = |(at, byte): (usize, &u8)| match at {
+                0..3 => *byte == b"BZh"[at],
+                3 => (b'1'..=b'9').contains(byte),
+                at => block.get(at - 4) == Some(byte),
+            };
+            head.iter().enumerate().all(fits)
+        };
+        let starts = |magic: &[u8]| head.iter().zip(magic).all(|(a, b)| a == b);
+        starts(ZSTD) || starts(GZIP) || BZIP2_BLOCKS.into_iter().any(bzip2)
     }
 
     fn of(head: &[u8]) -> Option<Self> {
-        if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        if head.starts_with(ZSTD) {
             Some(Self::Zstd)
-        } else if head.starts_with(&[0x1f, 0x8b]) {
+        } else if head.starts_with(GZIP) {
             Some(Self::Gzip)
         } else if head.starts_with(b"BZh")
-            && head.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
-            // A block, or the end of a stream that has none: the digits of pi and of its root.
-            && (head[4..] == *b"1AY&SY" || head[4..] == [0x17, 0x72, 0x45, 0x38, 0x50, 0x90])
+            && head
+                .get(3)
+                .is_some_and(|level| (b'1'..=b'9').contains(level))
+            && BZIP2_BLOCKS.iter().any(|block| head[4..] == **block)
         {
             Some(Self::Bzip2)
         } else {
@@ -260,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_short_line_is_read_before_the_next_one_comes() {
-        for line in [&b"a\n"[..], b"B\n", b"BZh\n", b"(\n"] {
+        for line in [&b"a\n"[..], b"B\n", b"BZh\n", b"BZh91AZ\n", b"(\n"] {
             let mut read = String::new();
             let mut text = decompress(Pipe(line)).unwrap();
             text.read_line(&mut read).unwrap();
@@ -275,7 +290,7 @@ mod tests {
     }
 
     // `printf 'a\nb\n' | gzip -n`, the same by bzip2 and zstd.
-    const GZIP: &[u8] = &[
+    const GZIPPED: &[u8] = &[
         0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0x03, 0x4b, 0xe4, 0x4a, 0xe2, 0x02, 0x00, 0x97, 0x2a,
         0x57, 0x18, 0x04, 0, 0, 0,
     ];
@@ -287,7 +302,7 @@ mod tests {
         let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
         bzip2.write_all(b"a\nb\n").unwrap();
         let bzip2 = bzip2.finish().unwrap();
-        for bytes in [GZIP.to_vec(), zstd, bzip2] {
+        for bytes in [GZIPPED.to_vec(), zstd, bzip2] {
             let twice = [bytes.as_slice(), bytes.as_slice()].concat();
             let (_folder, path) = write("a", &twice);
             assert_eq!(lines_of(&path), ["a", "b", "a", "b"]);
@@ -297,7 +312,7 @@ mod tests {
     #[cfg(feature = "cli")]
     #[test]
     fn a_compressed_file_cut_short_is_bad_input() {
-        let (_folder, path) = write("a.gz", &GZIP[..GZIP.len() - 6]);
+        let (_folder, path) = write("a.gz", &GZIPPED[..GZIPPED.len() - 6]);
         let mut lines = Lines::open(&path).unwrap();
         let error = std::iter::from_fn(|| lines.next_line().map(|l| l.map(str::len)).transpose())
             .find_map(std::result::Result::err)
@@ -308,7 +323,7 @@ mod tests {
     #[cfg(not(feature = "cli"))]
     #[test]
     fn refuses_what_it_cannot_decompress_by_name() {
-        let (_folder, path) = write("a.gz", GZIP);
+        let (_folder, path) = write("a.gz", GZIPPED);
         let error = Lines::open(&path).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("gzip"), "{error}");

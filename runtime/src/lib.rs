@@ -48,6 +48,25 @@
 //! # Ok::<(), morelet::Error>(())
 //! ```
 //!
+//! Retrieval needs no session. What the text index of a bundle finds, and why:
+//!
+//! ```no_run
+//! use morelet::{Bundle, SearchOptions};
+//!
+//! let bundle = Bundle::open("news.morelet")?;
+//! if let Some(index) = bundle.text_index() {
+//!     let query = "Where did Turing study?";
+//!     let found = index.search_with(query, &SearchOptions { k: 3, ..Default::default() })?;
+//!     for (hit, sentence) in index.hits(&found, true)?.iter().zip(&found) {
+//!         println!("{}. {} ({}): {}", hit.rank, hit.title, hit.score, hit.value);
+//!         for term in index.explain(query, sentence.sentence)?.terms {
+//!             println!("   {} adds {}", term.term, term.score);
+//!         }
+//!     }
+//! }
+//! # Ok::<(), morelet::Error>(())
+//! ```
+//!
 //! On the CPU the threads are the session's own, and end with it. The server of a GPU lives as long as the process. There is no other
 //! global state, and no output except through `tracing`; with the feature `cli`, the module `cli` is the binary `morelet`.
 //!
@@ -57,6 +76,7 @@
 //! | what can be asked, as a value or as a line of JSON | [`Query`], [`Queries`] |
 //! | what is answered | [`Prediction`] |
 //! | how well | [`Evaluation`] |
+//! | what is retrieved, and why | [`TextIndex`] |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -89,6 +109,10 @@ pub use input::{Lines, open_text};
 pub use manifest::{
     ContextKind, Decode, ExpertEntry, Fusion, FusionKind, MANIFEST_FILE, MANIFEST_FORMAT, Manifest,
     Part, PartKind, Task,
+};
+pub use morelet_indices::{
+    Explanation, Filter, Hit, ParagraphId, SearchOptions, SentenceHit, SentenceId, TermExplanation,
+    TextIndex,
 };
 pub use morelet_mapped::{Load, OpenOptions, Verify};
 pub use morelet_models::Cancel;

@@ -124,6 +124,14 @@ impl Bundle {
         self.0.text_index.as_ref()
     }
 
+    /// Whether there is a text index and an expert that reads what it finds.
+    #[cfg(feature = "cli")]
+    pub(crate) fn reads_text_index(&self) -> bool {
+        let mut experts = self.manifest().experts.iter();
+        self.text_index().is_some()
+            && experts.any(|expert| expert.context == crate::ContextKind::Text)
+    }
+
     /// The image index.
     pub fn image_index(&self) -> Option<&Arc<ImageIndex>> {
         self.0.image_index.as_ref()

@@ -8,8 +8,7 @@ use super::predict::InputFormat;
 use super::table::table;
 use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
 use crate::{
-    Bundle, ContextKind, Effort, Error, Named, Queries, Query, Result, RunOptions, Sentence,
-    SessionInfo,
+    Bundle, Effort, Error, Named, Queries, Query, Result, RunOptions, Sentence, SessionInfo,
 };
 use agreement::Agreement;
 use serde::Serialize;
@@ -143,11 +142,8 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
 
 /// What the effort costs on these queries, if it can cost anything.
 fn agreement(bundle: &Bundle, queries: &[Query], effort: Effort) -> Result<Option<Agreement>> {
-    let mut experts = bundle.manifest().experts.iter();
     match bundle.text_index() {
-        Some(index)
-            if !effort.is_exact() && experts.any(|expert| expert.context == ContextKind::Text) =>
-        {
+        Some(index) if !effort.is_exact() && bundle.reads_text_index() => {
             let sentences = queries.iter().map(|query| Sentence::new(&query.words));
             let sentences: Vec<Sentence> = sentences.collect();
             Agreement::measure(index, sentences.iter().map(Sentence::text), effort)

@@ -148,6 +148,9 @@ impl ComputeArgs {
         EffortArgs { effort }: EffortArgs,
         console: &Console,
     ) -> std::result::Result<Session, Failure> {
+        if !effort.is_exact() && !bundle.reads_text_index() {
+            console.say("note: no expert of the bundle reads what a text index finds: --effort changes nothing");
+        }
         let bar = console.count_bar("loading", Some(0));
         let progress = bar.clone();
         let options = SessionOptions {

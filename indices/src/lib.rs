@@ -68,6 +68,7 @@
 mod error;
 mod hit;
 mod image;
+mod kernels;
 #[cfg(feature = "build")]
 pub mod sentences;
 #[cfg(feature = "build")]

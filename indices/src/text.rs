@@ -16,6 +16,7 @@ mod dictionary;
 mod explain;
 mod filter;
 mod grammar;
+mod impacts;
 mod index;
 mod lengths;
 mod meta;

@@ -73,8 +73,8 @@ impl TermScores<'_> {
         self.weight - self.weight / (1.0 + tf as f32 * self.norms[length as usize])
     }
 
-    /// The same for every `tf` below `TFS` and every length byte.
-    pub fn table<const TFS: usize>(&self) -> [[f32; 256]; TFS] {
-        std::array::from_fn(|tf| std::array::from_fn(|length| self.score(tf as u32, length as u8)))
+    /// The same for a tf of 1 and every length byte.
+    pub fn table(&self) -> [f32; 256] {
+        std::array::from_fn(|length| self.score(1, length as u8))
     }
 }

@@ -72,8 +72,8 @@ impl Default for SearchOptions<'_> {
 /// of all together, so that a sentence has the score that it would have in one file. Numbers of sentences and
 /// paragraphs run on from file to file.
 pub struct TextIndex {
-    segments: Vec<Segment>,
-    bm25: Bm25,
+    pub(super) segments: Vec<Segment>,
+    pub(super) bm25: Bm25,
     sentences: u32,
     paragraphs: u32,
     pool: Pool,
@@ -252,7 +252,7 @@ impl TextIndex {
             let Some(of_segment) = term.numbers[number] else {
                 continue;
             };
-            let tf = segment.postings.tf(of_segment, local)?;
+            let tf = segment.postings.list(of_segment)?.tf(local)?;
             if tf == 0 {
                 continue;
             }

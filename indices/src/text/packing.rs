@@ -1,174 +1,290 @@
-//! Blocks of 128 integers, bit-packed: a width that most of them fit, and exceptions for the rest.
+//! Blocks of up to 128 gaps and tfs.
 //!
 //! ```text
-//! width u8 | exceptions u8 | 128 × width bits | (place u8, high bits as a variable-length integer) …
+//! gaps   k u8 | bytes of the high parts u16 | high parts | low parts: k bits each
+//! tfs    a level: how many tfs are above it u8
+//!        where there are any: their places, a byte each; or, of more than 16, a bit for every place
+//!        levels 1, 2, 3 …, until none is above; of those above level 4: varint tf − 5 for each instead of a level 5
 //! ```
 //!
-//! The bits are a stream, low bits first; eight values fill `width` whole bytes. Patched frames of reference are
-//! due to Zukowski et al., "Super-Scalar RAM-CPU Cache Compression" (ICDE 2006); the width here is the one that
-//! makes the block shortest.
+//! Gaps are Rice codes (Rice and Plaunt, "Adaptive Variable-Length Coding", 1971) with the k that makes the block
+//! shortest, taken apart so that a processor can read many at once: the low k bits of all gaps are a packed stream, and
+//! the rest of each stands in unary, as so many zeros and a one. The ones can be found a word at a time; as the one of
+//! gap i stands at place Σ high + i, no gap waits for the one before. With k = 0 the high parts are the bitmap of the
+//! sentences from the first possible one on.
+//!
+//! Most tfs are 1: their block is a single zero.
 
+pub(super) use crate::kernels::{BLOCK, PADDING};
+use crate::kernels::{Places, kernels};
 use crate::varint;
 
-/// The number of integers in a block.
-pub(super) const BLOCK: usize = 128;
+/// Levels of tfs before they are written out.
+const LEVELS: u32 = 4;
+/// More places than this are given as bits.
+const MAX_PLACES: u8 = 16;
 
-/// Bytes that must follow the last block of a section, so that it can be read eight bytes at a time.
-pub(super) const PADDING: usize = 8;
-
-/// Reads a block from the front of `bytes`; `None` if it is malformed.
-#[inline]
-pub(super) fn unpack(bytes: &mut &[u8], values: &mut [u32; BLOCK]) -> Option<()> {
-    let [width, exceptions, rest @ ..] = bytes else {
-        return None;
-    };
-    let width = *width;
-    let (packed, mut after) = rest.split_at_checked(usize::from(width) * BLOCK / 8)?;
-    unpack_bits(width, rest.get(..packed.len() + PADDING)?, values)?;
-    for _ in 0..*exceptions {
-        let (&place, rest) = after.split_first()?;
-        after = rest;
-        let high = varint::take_u32(&mut after)?;
-        let value = values.get_mut(usize::from(place))?;
-        *value |= u32::try_from(u64::from(high) << width).ok()?;
-    }
-    *bytes = after;
-    Some(())
+/// The gaps of a block, where they lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gaps<'a> {
+    k: u8,
+    len: usize,
+    /// The high parts. With [`Gaps::is_bitmap`], a bit for each sentence.
+    pub high: &'a [u8],
+    /// From the low parts on.
+    low: &'a [u8],
 }
 
-/// `packed` has [`PADDING`] bytes more than the values take.
-#[inline]
-fn unpack_bits(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> Option<()> {
-    macro_rules! by_width {
-        ($($width:literal)*) => {
-            match width {
-                $($width => unpack_width::<$width>(packed, values),)*
-                _ => None,
-            }
+impl<'a> Gaps<'a> {
+    /// Takes `len` gaps from the front of `bytes`, which are followed by [`PADDING`] bytes; `None` if they end early.
+    #[inline]
+    pub fn take(bytes: &mut &'a [u8], len: usize) -> Option<Gaps<'a>> {
+        let [k, a, b, rest @ ..] = *bytes else {
+            return None;
         };
+        let (high, low) = rest.split_at_checked(usize::from(u16::from_le_bytes([*a, *b])))?;
+        *bytes = low.get((usize::from(*k) * len).div_ceil(8)..)?;
+        (*k < 32).then_some(Gaps {
+            k: *k,
+            len,
+            high,
+            low,
+        })
     }
-    by_width!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+
+    /// Whether the high parts are a bitmap.
+    #[inline]
+    pub fn is_bitmap(&self) -> bool {
+        self.k == 0
+    }
+
+    /// The sentences, of which none is before `base`, modulo 2³². Whether they ascend and the values behind them
+    /// are for the caller to see to. `None` where the high parts are not as many.
+    #[inline]
+    pub fn sentences(&self, base: u32, values: &mut [u32; BLOCK]) -> Option<()> {
+        let kernels = kernels();
+        if !(kernels.unpack)(self.k, self.low, values) {
+            return None;
+        }
+        (kernels.add_up)(base, values);
+        let mut places = Places::new();
+        if (kernels.ones)(self.high, &mut places) != self.len {
+            return None;
+        }
+        (kernels.add_high)(self.k, &places, values);
+        Some(())
+    }
 }
 
-/// A function for each width, so that every shift is a constant.
-fn unpack_width<const WIDTH: usize>(packed: &[u8], values: &mut [u32; BLOCK]) -> Option<()> {
-    let mask = (1u64 << WIDTH) - 1;
-    for (group, values) in values.chunks_exact_mut(8).enumerate() {
-        let bytes = packed.get(group * WIDTH..group * WIDTH + WIDTH + PADDING)?;
-        for (at, value) in values.iter_mut().enumerate() {
-            let bit = at * WIDTH;
-            let word = bytes[bit / 8..].first_chunk::<8>()?;
-            *value = (u64::from_le_bytes(*word) >> (bit % 8) & mask) as u32;
+/// Whether the tfs at the front of `bytes` are all 1.
+#[inline]
+pub(super) fn all_ones(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0)
+}
+
+/// Reads tfs from the front of `bytes`; `None` if they are malformed.
+#[inline]
+pub(super) fn take_tfs(bytes: &mut &[u8], tfs: &mut [u32; BLOCK]) -> Option<()> {
+    tfs.fill(1);
+    for level in 1..=LEVELS {
+        let (&count, rest) = bytes.split_first()?;
+        *bytes = rest;
+        if count == 0 {
+            return Some(());
+        }
+        let mut above = [0; BLOCK];
+        let places = if count <= MAX_PLACES {
+            let places;
+            (places, *bytes) = bytes.split_at_checked(usize::from(count))?;
+            places
+        } else {
+            let bits;
+            (bits, *bytes) = bytes.split_at_checked(BLOCK / 8)?;
+            let mut ones = Places::new();
+            if (kernels().ones)(bits, &mut ones) != usize::from(count) {
+                return None;
+            }
+            let above = above.get_mut(..usize::from(count))?;
+            for (at, place) in above.iter_mut().enumerate() {
+                *place = ones.get(at) as u8;
+            }
+            above
+        };
+        for &place in places {
+            let tf = tfs.get_mut(usize::from(place))?;
+            *tf = match level {
+                LEVELS => varint::take_u32(bytes)?.saturating_add(LEVELS + 1),
+                _ => level + 1,
+            };
         }
     }
     Some(())
 }
 
-/// Appends a block to `bytes`.
+/// Appends gaps, at most 128, to `bytes`. A bitmap may be this many quarters of the shortest code.
 #[cfg(feature = "build")]
-pub(super) fn pack(values: &[u32; BLOCK], bytes: &mut Vec<u8>) {
-    let width = best_width(values);
-    let exceptions = || {
-        let places = values.iter().zip(0u8..);
-        places.filter_map(|(&value, place)| Some((place, high_bits(value, width)?)))
+pub(super) fn put_gaps(gaps: &[u32], bitmap_quarters: u64, bytes: &mut Vec<u8>) {
+    let ones = gaps.len() as u64;
+    let high_bytes = |k: u32| {
+        let zeros: u64 = gaps.iter().map(|&gap| u64::from(gap >> k)).sum();
+        (zeros + ones).div_ceil(8)
     };
-    bytes.push(width as u8);
-    // At most 128.
-    bytes.push(exceptions().count() as u8);
+    let low_bytes = |k: u32| (u64::from(k) * ones).div_ceil(8);
+    // More bytes of high parts than that are never worth it.
+    let possible = (0..32).filter(|&k| high_bytes(k) <= 1 << 11);
+    let mut k = possible
+        .min_by_key(|&k| high_bytes(k) + low_bytes(k))
+        .unwrap_or(31);
+    if 4 * high_bytes(0) <= bitmap_quarters * (high_bytes(k) + low_bytes(k)) {
+        k = 0;
+    }
+    bytes.push(k as u8);
+    bytes.extend((high_bytes(k) as u16).to_le_bytes());
+    let start = bytes.len();
+    bytes.resize(start + high_bytes(k) as usize, 0);
+    let mut place = 0;
+    for &gap in gaps {
+        place += (gap >> k) as usize;
+        bytes[start + place / 8] |= 1 << (place % 8);
+        place += 1;
+    }
     let (mut word, mut filled) = (0u64, 0);
-    for &value in values {
-        word |= (u64::from(value) & ((1 << width) - 1)) << filled;
-        filled += width;
+    for &gap in gaps {
+        word |= (u64::from(gap) & ((1 << k) - 1)) << filled;
+        filled += k;
         while filled >= 8 {
             bytes.push(word as u8);
             word >>= 8;
             filled -= 8;
         }
     }
-    for (place, high) in exceptions() {
-        bytes.push(place);
-        varint::put(bytes, u64::from(high));
+    if filled > 0 {
+        bytes.push(word as u8);
     }
 }
 
-/// What of `value` does not fit `width` bits.
+/// Appends tfs, at most 128 and each at least 1, to `bytes`.
 #[cfg(feature = "build")]
-fn high_bits(value: u32, width: u32) -> Option<u32> {
-    value.checked_shr(width).filter(|&high| high > 0)
-}
-
-#[cfg(feature = "build")]
-fn best_width(values: &[u32; BLOCK]) -> u32 {
-    // How many values need each number of bits, 0 to 32.
-    let mut counts = [0; 33];
-    for value in values {
-        counts[(u32::BITS - value.leading_zeros()) as usize] += 1;
+pub(super) fn put_tfs(tfs: &[u32], bytes: &mut Vec<u8>) {
+    for level in 1..=LEVELS {
+        let above = || tfs.iter().zip(0u8..).filter(move |&(&tf, _)| tf > level);
+        // At most 128.
+        let count = above().count() as u8;
+        bytes.push(count);
+        if count == 0 {
+            return;
+        }
+        if count <= MAX_PLACES {
+            bytes.extend(above().map(|(_, place)| place));
+        } else {
+            let bits = above().fold(0u128, |bits, (_, place)| bits | 1 << place);
+            bytes.extend(bits.to_le_bytes());
+        }
+        if level == LEVELS {
+            above().for_each(|(&tf, _)| varint::put(bytes, u64::from(tf - LEVELS - 1)));
+        }
     }
-    let bytes_of = |width: u32| {
-        let exceptions: u32 = (width + 1..=32)
-            .map(|bits| counts[bits as usize] * (1 + (bits - width).div_ceil(7)))
-            .sum();
-        width * BLOCK as u32 / 8 + exceptions
-    };
-    (0..=32).min_by_key(|&width| bytes_of(width)).unwrap_or(32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(values: [u32; BLOCK]) -> usize {
+    fn check_gaps(gaps: &[u32], quarters: u64) -> usize {
         let mut bytes = Vec::new();
-        pack(&values, &mut bytes);
+        put_gaps(gaps, quarters, &mut bytes);
         let len = bytes.len();
-        for cut in 0..len {
-            assert_eq!(unpack(&mut &bytes[..cut], &mut [0; BLOCK]), None);
-        }
         bytes.extend([0xff; PADDING]);
-        let (mut rest, mut read) = (&bytes[..], [7; BLOCK]);
-        unpack(&mut rest, &mut read).unwrap();
-        assert_eq!(read, values);
+        let mut rest = &bytes[..];
+        let taken = Gaps::take(&mut rest, gaps.len()).unwrap();
         assert_eq!(rest.len(), PADDING);
+        let mut sentences = [0; BLOCK];
+        taken.sentences(17, &mut sentences).unwrap();
+        let mut next = 17u32;
+        for (&gap, &sentence) in gaps.iter().zip(&sentences) {
+            assert_eq!(sentence, next.wrapping_add(gap), "{gaps:?}");
+            next = sentence.wrapping_add(1);
+        }
+        for cut in 0..len {
+            let mut part = &bytes[..cut];
+            if let Some(gaps) = Gaps::take(&mut part, gaps.len()) {
+                assert!(gaps.sentences(17, &mut sentences).is_none());
+            }
+        }
         len
     }
 
     #[test]
-    fn every_width_is_read_back() {
-        for bits in 0..=32 {
-            let top = (1u64 << bits) as u32;
-            check([top.wrapping_sub(1); BLOCK]);
-            check(std::array::from_fn(|at| {
-                (at as u32).wrapping_mul(0x9E37_79B9) & top.wrapping_sub(1)
-            }));
+    fn gaps_of_every_size_are_read_back() {
+        for bits in 0..32 {
+            let top = 1u32 << bits;
+            for len in [1, 2, 63, 127, 128] {
+                check_gaps(&vec![top - 1; len], 4);
+                let mixed: Vec<u32> = (0..len as u32)
+                    .map(|at| at.wrapping_mul(0x9E37_79B9) >> (31 - bits) >> (at % 3 * 4))
+                    .collect();
+                check_gaps(&mixed, 5);
+            }
         }
+        let mut one_large = [0; BLOCK];
+        one_large[77] = u32::MAX >> 1;
+        check_gaps(&one_large, 4);
     }
 
     #[test]
-    fn a_few_large_values_cost_only_themselves() {
-        let mut values = [0; BLOCK];
-        assert_eq!(check(values), 2);
-        values[127] = 1;
-        assert_eq!(check(values), 4);
-        values[3] = u32::MAX;
-        assert_eq!(check(values), 10);
-        assert_eq!(check([5; BLOCK]), 2 + 48);
+    fn neighbours_are_a_bitmap() {
+        assert_eq!(check_gaps(&[0; BLOCK], 4), 3 + 16);
+        assert_eq!(check_gaps(&[1; BLOCK], 4), 3 + 32);
+        // 2 bits and 2 of the high part take 512 + … bits, a bitmap 640.
+        let (code, bitmap) = (check_gaps(&[4; BLOCK], 4), check_gaps(&[4; BLOCK], 5));
+        assert_eq!((code, bitmap), (3 + 64, 3 + 80));
+    }
+
+    fn check_tfs(tfs: &[u32]) -> usize {
+        let mut bytes = Vec::new();
+        put_tfs(tfs, &mut bytes);
+        let mut read = [0; BLOCK];
+        for cut in 0..bytes.len() {
+            assert_eq!(take_tfs(&mut &bytes[..cut], &mut read), None);
+        }
+        let mut rest = &bytes[..];
+        take_tfs(&mut rest, &mut read).unwrap();
+        assert!(rest.is_empty());
+        assert_eq!(&read[..tfs.len()], tfs);
+        assert_eq!(all_ones(&bytes), tfs.iter().all(|&tf| tf == 1));
+        bytes.len()
+    }
+
+    #[test]
+    fn tfs_are_read_back_and_ones_take_a_byte() {
+        assert_eq!(check_tfs(&[1; BLOCK]), 1);
+        let mut tfs = [1; BLOCK];
+        tfs[5] = 2;
+        assert_eq!(check_tfs(&tfs), 3);
+        tfs[127] = 1_000_000;
+        tfs[0] = u32::MAX;
+        check_tfs(&tfs);
+        check_tfs(&tfs[..9]);
+        for limit in [2, 3, 4, 5, 6, 300] {
+            let tfs: Vec<u32> = (0..128u32)
+                .map(|at| 1 + at.wrapping_mul(0x9E37_79B9) % limit)
+                .collect();
+            check_tfs(&tfs);
+            check_tfs(&tfs[..100]);
+        }
     }
 
     #[test]
     fn refuses_what_no_writer_makes() {
-        let mut values = [0; BLOCK];
-        let padded = |head: &[u8]| [head, &[0; 600]].concat();
-        for bad in [
-            padded(&[33, 0]),
-            padded(&[0, 1, 128, 1]),
-            padded(&[0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x7f]),
-            [
-                padded(&[32, 1])[..514].to_vec(),
-                vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
-            ]
-            .concat(),
-        ] {
-            assert_eq!(unpack(&mut &bad[..], &mut values), None);
-        }
+        let padded = |head: &[u8]| [head, &[0xff; PADDING]].concat();
+        // k above 31, and high parts with too few ones.
+        assert!(Gaps::take(&mut &padded(&[32, 0, 0])[..], 128).is_none());
+        let few = padded(&[0, 2, 0, 0xff, 0]);
+        let gaps = Gaps::take(&mut &few[..], 128).unwrap();
+        assert!(gaps.sentences(0, &mut [0; BLOCK]).is_none());
+        // Places outside the block, and fewer bits than they say.
+        assert_eq!(take_tfs(&mut &[1, 128, 0][..], &mut [0; BLOCK]), None);
+        let bits = [&[17][..], &[0xff, 0xff], &[0; 14], &[0]].concat();
+        assert_eq!(take_tfs(&mut &bits[..], &mut [0; BLOCK]), None);
     }
 }

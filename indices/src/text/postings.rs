@@ -3,26 +3,35 @@
 //! ```text
 //! terms         for each term, by number:  df, then
 //!                 df = 1:  sentence, tf − 1                         (three integers in all, no postings)
-//!                 df > 1:  the bytes of its postings
+//!                 df > 1:  the bytes of its list
 //! terms.groups  (offset in terms u64, offset in postings u64) for every 32 terms
-//! postings      lists, one after the other; 8 bytes of padding
-//! a list        df / 128 blocks of sentences and tfs, then df % 128 pairs
-//! a block       128 gaps, packed | 128 tf − 1, packed
-//! a pair        gap · 2 + (tf > 1), then tf − 2 if tf > 1
+//! postings      lists, one after the other; 64 bytes of padding
+//! a short list  df < 128: pairs, each gap · 2 + (tf > 1), then tf − 2 if tf > 1
+//! a long list   blocks of 128 and one of the rest | directory | 12 bytes of impacts
+//! a block       gaps | tfs
+//! a directory   last sentence u32 of each block
+//!               offset u16 of each block, modulo 2¹⁶
+//!               offset u32 of every 32nd block
 //! ```
 //!
-//! A gap is the distance to the sentence before, less one; the first counts from −1. Integers outside packed
-//! blocks are of variable length. `packing.rs` describes those. All sections are bulk: whatever is read from them
-//! is checked where it is read.
+//! A gap is the distance to the sentence before, less one; the first counts from −1. Integers outside the
+//! directory are of variable length. `packing.rs` describes blocks, `impacts.rs` the impacts. All sections are bulk:
+//! whatever is read from them is checked where it is read.
+//!
+//! The directory lets a search go to the block of a sentence without reading those before.
 
 use morelet_mapped::{Bytes, Container, Slice};
 
-use super::packing::{self, BLOCK, PADDING};
+use super::impacts::{CLASSES, Impacts};
+use super::packing::{self, PADDING};
 use crate::error::{Error, Result};
 use crate::varint;
 
+mod block;
 #[cfg(feature = "build")]
 mod writer;
+pub(super) use super::packing::BLOCK;
+pub(super) use block::Block;
 #[cfg(feature = "build")]
 pub(super) use writer::{ListWriter, TermsWriter};
 
@@ -33,9 +42,16 @@ pub(super) const TERMS: &str = "terms";
 /// The section by which a term is found in [`TERMS`].
 pub(super) const GROUPS: &str = "terms.groups";
 /// The revision of these sections.
-pub(super) const REVISION: u32 = 1;
+pub(super) const REVISION: u32 = 2;
 /// Terms that share an entry of [`GROUPS`].
 const GROUP: u32 = 32;
+/// Blocks that share a whole offset in a directory. Together they take less than 64 KiB.
+const OFFSETS: usize = 32;
+
+/// The bytes of a directory of so many blocks.
+fn directory_bytes(blocks: usize) -> usize {
+    6 * blocks + 4 * blocks.div_ceil(OFFSETS)
+}
 
 /// The lists of all terms.
 #[derive(Clone, Debug)]
@@ -76,7 +92,7 @@ impl PostingsStore {
     }
 
     /// The list of term `number`, which the dictionary has checked.
-    pub fn list(&self, number: u32) -> Result<Postings<'_>> {
+    pub fn list(&self, number: u32) -> Result<List<'_>> {
         let group = (number / GROUP) as usize;
         let (Some(&start), Some(&postings)) =
             (self.groups.get(2 * group), self.groups.get(2 * group + 1))
@@ -94,54 +110,60 @@ impl PostingsStore {
         let Some((entry, at)) = entry() else {
             return Err(self.damaged_term(number, start));
         };
-        let (df, single, bytes) = match entry {
-            Entry::Single { sentence, tf } => (1, Some((sentence, tf)), 0..0),
+        let mut list = List {
+            store: self,
+            bytes: &[],
+            start: 0,
+            blocks: 1,
+            impacts: Impacts::of_any_length(u32::MAX),
+            directory: &[],
+            single: None,
+            df: 1,
+        };
+        match entry {
+            Entry::Single { sentence, tf } => {
+                list.impacts = Impacts::of_any_length(tf);
+                list.single = Some((sentence, tf));
+            }
             Entry::List { df, len } => {
-                let begin = usize::try_from(at).ok();
-                let end = at
-                    .checked_add(len)
-                    .and_then(|end| usize::try_from(end).ok());
-                match (begin, end) {
-                    (Some(begin), Some(end)) if end <= self.postings.len() - PADDING => {
-                        (df, None, begin..end)
-                    }
-                    _ => return Err(self.damaged_term(number, start)),
+                list.df = df;
+                if self.lay_out(&mut list, at, len).is_none() {
+                    return Err(self.damaged_term(number, start));
                 }
             }
-        };
-        if df > self.sentences {
+        }
+        if list.df > self.sentences {
             return Err(self.damaged_term(number, start));
         }
-        Ok(Postings {
-            store: self,
-            // With the padding: the list's own end is checked when it is reached.
-            rest: &self.postings[bytes.start..],
-            after: self.postings.len() - bytes.end,
-            single,
-            df,
-            left: df,
-            next: 0,
-        })
+        Ok(list)
+    }
+
+    /// Finds the parts of a list of `len` bytes at `at`; `None` where they do not fit.
+    fn lay_out<'a>(&'a self, list: &mut List<'a>, at: u64, len: u64) -> Option<()> {
+        let begin = usize::try_from(at).ok()?;
+        let end = usize::try_from(at.checked_add(len)?).ok()?;
+        if end > self.postings.len() - PADDING {
+            return None;
+        }
+        list.start = begin;
+        let mut blocks_end = end;
+        if list.df as usize >= BLOCK {
+            list.blocks = list.df.div_ceil(BLOCK as u32) as usize;
+            let directory_end = end.checked_sub(CLASSES)?;
+            blocks_end = directory_end
+                .checked_sub(directory_bytes(list.blocks))
+                .filter(|&at| at >= begin)?;
+            list.directory = &self.postings[blocks_end..directory_end];
+            list.impacts = Impacts(*self.postings[directory_end..].first_chunk()?);
+        }
+        // With the padding: packed integers are read in whole registers.
+        list.bytes = self.postings.get(begin..blocks_end + PADDING)?;
+        Some(())
     }
 
     /// How many sentences have term `number`.
     pub fn df(&self, number: u32) -> Result<u32> {
-        Ok(self.list(number)?.df())
-    }
-
-    /// How often `sentence` has term `number`.
-    pub fn tf(&self, number: u32, sentence: u32) -> Result<u32> {
-        let mut list = self.list(number)?;
-        let mut block = Block::empty();
-        loop {
-            list.read(&mut block)?;
-            let sentences = &block.sentences[..block.len];
-            match sentences.binary_search(&sentence) {
-                Ok(at) => return Ok(block.tfs[at]),
-                Err(at) if at < block.len || block.len == 0 => return Ok(0),
-                Err(_) => {}
-            }
-        }
+        Ok(self.list(number)?.df)
     }
 
     fn damaged_term(&self, number: u32, group: u64) -> Error {
@@ -185,126 +207,116 @@ impl Entry {
     }
 }
 
-/// Up to 128 postings.
+/// The list of one term.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
-    /// Ascending, all below the number of sentences.
-    pub sentences: [u32; BLOCK],
-    /// How often each has the term.
-    pub tfs: [u32; BLOCK],
-    /// How many there are.
-    pub len: usize,
-}
-
-impl Block {
-    /// No postings.
-    pub fn empty() -> Block {
-        Block {
-            sentences: [0; BLOCK],
-            tfs: [0; BLOCK],
-            len: 0,
-        }
-    }
-}
-
-/// A list that is being read.
-#[derive(Clone, Debug)]
-pub(super) struct Postings<'a> {
+pub(super) struct List<'a> {
     store: &'a PostingsStore,
-    rest: &'a [u8],
-    /// The bytes of `rest` that are not the list's.
-    after: usize,
+    /// The blocks, and [`PADDING`] bytes more.
+    bytes: &'a [u8],
+    /// Where they begin in the section.
+    start: usize,
+    blocks: usize,
+    /// Last sentences, then offsets; empty where there is only one block.
+    directory: &'a [u8],
     /// The only posting, where it stands in the term's entry.
     single: Option<(u32, u32)>,
-    df: u32,
-    left: u32,
-    /// The first sentence that may come next.
-    next: u32,
+    /// The number of sentences that have the term.
+    pub df: u32,
+    /// What bounds the term's scores.
+    pub impacts: Impacts,
 }
 
-impl Postings<'_> {
-    /// The number of sentences that have the term.
-    pub fn df(&self) -> u32 {
-        self.df
+impl<'a> List<'a> {
+    /// The number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks
     }
 
-    /// Reads the next block; an empty one is the end.
-    pub fn read(&mut self, block: &mut Block) -> Result<()> {
-        block.len = (self.left as usize).min(BLOCK);
-        if block.len == 0 {
-            return Ok(());
+    /// The number of postings of block `index`.
+    fn block_len(&self, index: usize) -> usize {
+        match self.df as usize - index * BLOCK {
+            left if left < BLOCK => left,
+            _ => BLOCK,
         }
-        self.left -= block.len as u32;
-        let decoded = match self.single {
-            Some((sentence, tf)) => {
-                block.sentences[0] = sentence;
-                block.tfs[0] = tf;
-                (sentence < self.store.sentences).then_some(())
+    }
+
+    /// The last sentence of block `index`, as the directory has it; of a list without one, any.
+    #[inline]
+    fn last(&self, index: usize) -> u32 {
+        self.word(4 * index).map_or(u32::MAX, u32::from_le_bytes)
+    }
+
+    /// Where block `index` begins.
+    fn offset(&self, index: usize) -> usize {
+        let whole = self.word(6 * self.blocks + index / OFFSETS * 4);
+        let part = |index| {
+            let at = 4 * self.blocks + 2 * index;
+            self.word(at).map_or(0, u16::from_le_bytes)
+        };
+        let more = part(index).wrapping_sub(part(index / OFFSETS * OFFSETS));
+        whole.map_or(0, u32::from_le_bytes) as usize + usize::from(more)
+    }
+
+    /// The bytes of the directory from `at` on, if there is one.
+    #[inline]
+    fn word<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        self.directory.get(at..)?.first_chunk().copied()
+    }
+
+    /// The first block from `from` on whose last sentence is not before `sentence`, or the number of blocks.
+    #[inline]
+    pub fn block_of(&self, from: usize, sentence: u32) -> usize {
+        if from >= self.blocks || self.last(from) >= sentence {
+            return from;
+        }
+        // In steps that double, then by bisection: it is mostly near.
+        let (mut before, mut step) = (from, 1);
+        while before + step < self.blocks && self.last(before + step) < sentence {
+            before += step;
+            step *= 2;
+        }
+        let (mut low, mut high) = (before + 1, (before + step).min(self.blocks));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.last(middle) < sentence {
+                true => low = middle + 1,
+                false => high = middle,
             }
-            None if block.len == BLOCK => self.packed(block),
-            None => self.pairs(block),
-        };
-        // The list ends where the next begins.
-        let list_held = match self.left {
-            0 => self.rest.len() == self.after,
-            _ => self.rest.len() > self.after,
-        };
-        if decoded.is_none() || !list_held {
-            return Err(self.damaged());
+        }
+        low
+    }
+
+    /// Calls `act` with every sentence and tf, in order.
+    pub fn for_each(&self, mut act: impl FnMut(u32, u32) -> Result<()>) -> Result<()> {
+        let mut block = Block::new();
+        for index in 0..self.blocks {
+            block.open(self, index)?;
+            block.read_tfs(self)?;
+            for at in 0..block.len() {
+                act(block.sentences(self)?[at], block.tfs[at])?;
+            }
         }
         Ok(())
     }
 
-    fn packed(&mut self, block: &mut Block) -> Option<()> {
-        packing::unpack(&mut self.rest, &mut block.sentences)?;
-        packing::unpack(&mut self.rest, &mut block.tfs)?;
-        // 128 gaps below 2³² and a start below 2³² fit 64 bits.
-        let gaps: u64 = block.sentences.iter().map(|&gap| u64::from(gap)).sum();
-        let end = u64::from(self.next) + gaps + BLOCK as u64;
-        // Wraps only where the end is refused below.
-        let mut next = self.next;
-        for sentence in &mut block.sentences {
-            next = next.wrapping_add(*sentence);
-            *sentence = next;
-            next = next.wrapping_add(1);
+    /// How often `sentence` has the term.
+    pub fn tf(&self, sentence: u32) -> Result<u32> {
+        let index = self.block_of(0, sentence);
+        if index == self.blocks {
+            return Ok(0);
         }
-        for tf in &mut block.tfs {
-            *tf = tf.saturating_add(1);
-        }
-        self.go_to(end)
+        let mut block = Block::new();
+        block.open(self, index)?;
+        block.tf(self, sentence)
     }
 
-    fn pairs(&mut self, block: &mut Block) -> Option<()> {
-        let mut next = u64::from(self.next);
-        for at in 0..block.len {
-            let pair = varint::take(&mut self.rest)?;
-            next = next.checked_add(pair >> 1)?;
-            block.sentences[at] = next as u32;
-            next = next.checked_add(1)?;
-            block.tfs[at] = match pair & 1 {
-                0 => 1,
-                _ => varint::take_u32(&mut self.rest)?.saturating_add(2),
-            };
-        }
-        self.go_to(next)
-    }
-
-    /// Goes on at sentence `next`, if all before it are there.
-    fn go_to(&mut self, next: u64) -> Option<()> {
-        if next > u64::from(self.store.sentences) {
-            return None;
-        }
-        self.next = next as u32;
-        Some(())
-    }
-
-    fn damaged(&self) -> Error {
-        let postings = &self.store.postings;
-        let at = postings.len() - self.rest.len();
+    #[cold]
+    fn damaged(&self, at: usize) -> Error {
         let message = format!(
             "a list of postings does not hold: expected {} ascending sentences below {} inside its bytes",
             self.df, self.store.sentences
         );
-        postings.corrupt(at as u64, message).into()
+        let at = (self.start + at).min(self.store.postings.len());
+        self.store.postings.corrupt(at as u64, message).into()
     }
 }

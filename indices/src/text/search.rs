@@ -1,61 +1,59 @@
 //! The best sentences for a query.
+//!
+//! `maxscore` finds them in a part of a file, with `cursor`s through the lists of the query's terms, a `window` to add
+//! scores up in, and the `best` so far; `exhaustive` is the plain form that tests compare it with. This file deals the
+//! work out to segments and threads.
 
-use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::bm25::Bm25;
+use super::filter::Filter;
 use super::index::SearchOptions;
 use super::query::QueryTerm;
 use super::segment::Segment;
 use crate::error::Result;
+use best::Floor;
+pub(super) use best::Scored;
+use maxscore::{Clause, Part, Scratch};
 
+mod best;
+mod cursor;
+#[cfg(test)]
 mod exhaustive;
+mod maxscore;
+#[cfg(test)]
+mod tests;
+mod window;
 
-/// A sentence and its score. The greater is the better; of equal scores, the earlier sentence.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scored {
-    pub score: f32,
-    pub sentence: u32,
-}
-
-impl Ord for Scored {
-    fn cmp(&self, other: &Scored) -> Ordering {
-        self.score
-            .total_cmp(&other.score)
-            .then(other.sentence.cmp(&self.sentence))
-    }
-}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Scored) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Scored {
-    fn eq(&self, other: &Scored) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scored {}
+/// Scratch memory that is larger, because of a query of thousands of terms, is not kept.
+const WORTH_KEEPING: usize = 1 << 20;
 
 /// Memory that searches use again and again.
 #[derive(Default)]
 pub(super) struct Pool(Mutex<Vec<Scratch>>);
 
-type Scratch = exhaustive::Window;
-
 impl Pool {
-    fn take(&self) -> Scratch {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_else(Scratch::new)
+    /// Calls `act` with scratch memory that nobody else uses meanwhile.
+    fn with<T>(&self, act: impl FnOnce(&mut Scratch) -> T) -> T {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut scratch = taken.unwrap_or_else(Scratch::new);
+        let result = act(&mut scratch);
+        if scratch.bytes() <= WORTH_KEEPING {
+            idle().push(scratch);
+        }
+        result
     }
+}
 
-    fn put(&self, scratch: Scratch) {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(scratch);
-    }
+/// A search: what is common to its parts.
+struct Search<'a> {
+    bm25: &'a Bm25,
+    terms: &'a [QueryTerm],
+    options: &'a SearchOptions<'a>,
+    pool: &'a Pool,
+    floor: Floor,
 }
 
 /// The best sentences of `segments` for `terms`, best first.
@@ -66,19 +64,17 @@ pub(super) fn best(
     options: &SearchOptions<'_>,
     pool: &Pool,
 ) -> Result<Vec<Scored>> {
+    let search = Search {
+        bm25,
+        terms,
+        options,
+        pool,
+        floor: Floor::new(),
+    };
     let mut found = Vec::new();
     for (number, segment) in segments.iter().enumerate() {
-        let mut clauses = Vec::new();
-        for term in terms {
-            if let Some(of_segment) = term.numbers[number] {
-                let postings = segment.postings.list(of_segment)?;
-                clauses.push(exhaustive::Clause::new(postings, bm25.term(term.weight))?);
-            }
-        }
-        let mut scratch = pool.take();
-        let best = exhaustive::best(&mut clauses, &segment.lengths, options.k, &mut scratch);
-        pool.put(scratch);
-        found.extend(best?.into_iter().map(|scored| Scored {
+        let scored = search.segment(number, segment)?;
+        found.extend(scored.into_iter().map(|scored| Scored {
             sentence: segment.first_sentence + scored.sentence,
             ..scored
         }));
@@ -86,4 +82,64 @@ pub(super) fn best(
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.truncate(options.k);
     Ok(found)
+}
+
+impl Search<'_> {
+    /// The best of one segment, on as many threads as the options say.
+    fn segment(&self, number: usize, segment: &Segment) -> Result<Vec<Scored>> {
+        let sentences = segment.meta.sentences;
+        let threads = self.options.threads.clamp(1, 64) as u32;
+        let each = sentences.div_ceil(threads).max(1);
+        let part = |part: u32| {
+            let start = part.saturating_mul(each).min(sentences);
+            self.part(
+                number,
+                segment,
+                start..start.saturating_add(each).min(sentences),
+            )
+        };
+        if threads == 1 {
+            return part(0);
+        }
+        std::thread::scope(|scope| {
+            let part = &part;
+            let others: Vec<_> = (1..threads)
+                .map(|at| scope.spawn(move || part(at)))
+                .collect();
+            let mut found = part(0);
+            for other in others {
+                let more = match other.join() {
+                    Ok(more) => more,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                };
+                found = found.and_then(|mut found| {
+                    found.extend(more?);
+                    Ok(found)
+                });
+            }
+            found
+        })
+    }
+
+    /// The best of some sentences of a segment.
+    fn part(&self, number: usize, segment: &Segment, sentences: Range<u32>) -> Result<Vec<Scored>> {
+        let mut clauses = Vec::with_capacity(self.terms.len());
+        for term in self.terms {
+            if let Some(of_segment) = term.numbers[number] {
+                let list = segment.postings.list(of_segment)?;
+                clauses.push(Clause::new(list, self.bm25.term(term.weight))?);
+            }
+        }
+        let part = Part {
+            lengths: &segment.lengths,
+            allowed: self
+                .options
+                .filter
+                .map(|filter: &Filter| filter.segment(number)),
+            sentences,
+        };
+        let (k, effort) = (self.options.k, self.options.effort);
+        self.pool
+            .with(|scratch| maxscore::best(clauses, &part, k, effort, &self.floor, scratch))
+    }
 }

@@ -36,7 +36,7 @@ pub(super) fn merge<S: Source>(
         error => Error::input(format_args!("the dictionary cannot be written: {error}")),
     };
     let mut dictionary = fst::MapBuilder::new(spool("dictionary")?).map_err(dictionary_error)?;
-    let mut list = ListWriter::new();
+    let mut list = ListWriter::new(lengths);
     let mut merged = Merged::default();
     let mut term = Vec::new();
     let mut tournament = Tournament::new(sources)?;

@@ -1,0 +1,247 @@
+//! The inner loops, in the widest instructions that the processor has.
+//!
+//! Each is there in plain Rust, which says what it computes and runs anywhere, and for some instruction sets. Which
+//! of them the processor has is asked once. The tests compare every one that this machine can run with
+//! the plain one, on random input.
+
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+pub(crate) mod plain;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+/// The integers of a block.
+pub(crate) const BLOCK: usize = 128;
+
+/// Bytes that must follow what is unpacked: it is read in whole registers, and as if there were always
+/// [`BLOCK`] integers.
+pub(crate) const PADDING: usize = 4 * BLOCK + 64;
+
+/// The inner loops for this processor.
+pub(crate) struct Kernels {
+    /// The name of the instruction set.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one failed"))]
+    pub name: &'static str,
+    /// Unpacks 128 integers of so many bits each, at most 32, from a stream with the low bits first. The bytes are
+    /// those of the integers and at least 64 more; `false`, and nothing is done, where they are not.
+    pub unpack: fn(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> bool,
+    /// Turns gaps into ascending numbers, in place: `value[i] = base + i + Σ gaps[..=i]`, modulo 2³².
+    pub add_up: fn(base: u32, values: &mut [u32; BLOCK]),
+    /// Writes down the places of the first 128 bits that are set in a stream with the low bits first, and gives
+    /// their number, at most 128; the places behind it may hold anything. At most 65,536 bits are looked at.
+    pub ones: fn(bits: &[u8], places: &mut Places) -> usize,
+    /// Adds `(places[i] − i) << shift` to each value, modulo 2³².
+    pub add_high: fn(shift: u8, places: &Places, values: &mut [u32; BLOCK]),
+    /// Writes down which of these ascending numbers are set in `bits`, a bitmap of the [`WINDOW`] numbers from `start`
+    /// on, and gives how many. All numbers are in the window.
+    pub members: fn(numbers: &[u32], start: u32, bits: &Bitmap, members: &mut [u8; BLOCK]) -> usize,
+    /// Writes down the places of the bits that are set, ascending, and gives their number; the places behind
+    /// may hold anything.
+    pub all: fn(bits: &Bitmap, places: &mut WindowPlaces) -> usize,
+    /// Keeps those of the first `count` places whose sum, and the most that is left to add for their length, is above the
+    /// threshold: `sums[place] + left[lengths[place]] > threshold`. Gives how many are kept. Every place must have a length.
+    pub winners: Winners,
+    /// Whether each of the first `len` integers is more than the one before.
+    pub ascend: fn(values: &[u32; BLOCK], len: usize) -> bool,
+    /// How many of these ascending integers are below `bound`.
+    pub below: fn(values: &[u32; BLOCK], bound: u32) -> usize,
+}
+
+/// The numbers of a [`Bitmap`].
+pub(crate) const WINDOW: u32 = 4096;
+
+/// A bit for each of [`WINDOW`] numbers.
+pub(crate) type Bitmap = [u64; WINDOW as usize / 64];
+
+/// Places in a window, with room for what is written in whole registers.
+pub(crate) struct WindowPlaces([u16; WINDOW as usize + 64]);
+
+impl WindowPlaces {
+    /// Places 0.
+    pub fn new() -> WindowPlaces {
+        WindowPlaces([0; WINDOW as usize + 64])
+    }
+
+    /// The first `count` places.
+    pub fn first(&self, count: usize) -> &[u16] {
+        &self.0[..count]
+    }
+}
+
+/// Places of bits, with room for what is written in whole registers.
+pub(crate) struct Places([u16; BLOCK + 64]);
+
+impl Places {
+    /// Places 0.
+    pub fn new() -> Places {
+        Places([0; BLOCK + 64])
+    }
+
+    /// The place of the bit that is number `index` of those that are set, `index` below 128.
+    pub fn get(&self, index: usize) -> u16 {
+        self.0[index]
+    }
+}
+
+/// See [`Kernels::winners`].
+pub(crate) type Winners = fn(
+    places: &mut WindowPlaces,
+    count: usize,
+    sums: &[f64; WINDOW as usize],
+    lengths: &[u8],
+    left: &[f32; 256],
+    threshold: f64,
+) -> usize;
+
+/// Asks for these bytes, which will be read soon.
+#[inline]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, at an address that may be read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
+}
+
+/// What this processor can do best.
+pub(crate) fn kernels() -> &'static Kernels {
+    static CHOSEN: OnceLock<&'static Kernels> = OnceLock::new();
+    CHOSEN.get_or_init(|| available().next_back().unwrap_or(&plain::KERNELS))
+}
+
+/// All that this processor can run, the best last.
+fn available() -> impl DoubleEndedIterator<Item = &'static Kernels> {
+    let mut all = vec![&plain::KERNELS];
+    #[cfg(target_arch = "x86_64")]
+    all.extend(x86_64::available());
+    #[cfg(target_arch = "aarch64")]
+    all.extend(neon::available());
+    all.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A generator of random numbers, the same every time.
+    fn random() -> impl FnMut() -> u32 {
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 16) as u32
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_computes_what_plain_rust_does() {
+        let mut random = random();
+        for kernels in available() {
+            for round in 0..40 {
+                let mut bytes = [0; 4 * BLOCK + 64 + 3];
+                bytes.fill_with(|| random() as u8);
+                for width in 0..=40 {
+                    // At any alignment, and with too few bytes.
+                    let needed = usize::from(width) * BLOCK / 8 + 64;
+                    let end = (round % 4 + needed).min(bytes.len());
+                    for packed in [
+                        &bytes[round % 4..end],
+                        &bytes[..(needed - 1).min(bytes.len())],
+                    ] {
+                        let (mut expected, mut got) = ([7; BLOCK], [7; BLOCK]);
+                        let held = (plain::KERNELS.unpack)(width, packed, &mut expected);
+                        assert_eq!((kernels.unpack)(width, packed, &mut got), held);
+                        assert_eq!(got, expected, "{} {width}", kernels.name);
+                    }
+                }
+                let density = [0, 1, 3, 7, 31, 127][round % 6];
+                let mut bits = [0; 700];
+                for bit in 0..bits.len() * 8 {
+                    bits[bit / 8] |= u8::from(random() & density == 0) << (bit % 8);
+                }
+                for len in [0, 1, 7, 8, 9, 16, 33, 64, 100, 255, 700] {
+                    let (mut expected, mut got) = (Places::new(), Places::new());
+                    let count = (plain::KERNELS.ones)(&bits[..len], &mut expected);
+                    assert_eq!((kernels.ones)(&bits[..len], &mut got), count);
+                    assert_eq!(got.0[..count], expected.0[..count], "{}", kernels.name);
+                    let (mut high, mut own) = ([3; BLOCK], [3; BLOCK]);
+                    let shift = round as u8 % 32;
+                    (plain::KERNELS.add_high)(shift, &expected, &mut high);
+                    (kernels.add_high)(shift, &got, &mut own);
+                    assert_eq!(own[..count], high[..count], "{} {shift}", kernels.name);
+                }
+                let start = random() & 0xffff_f000;
+                let mut bitmap: Bitmap = [0; 64];
+                bitmap.fill_with(|| u64::from(random()) << 32 | u64::from(random()));
+                for len in [0, 1, 15, 16, 17, 128] {
+                    let mut numbers = [0; BLOCK];
+                    numbers.fill_with(|| start + random() % WINDOW);
+                    let (mut expected, mut got) = ([0; BLOCK], [0; BLOCK]);
+                    let numbers = &numbers[..len];
+                    let count = (plain::KERNELS.members)(numbers, start, &bitmap, &mut expected);
+                    assert_eq!((kernels.members)(numbers, start, &bitmap, &mut got), count);
+                    assert_eq!(got[..count], expected[..count], "{}", kernels.name);
+                }
+                let mut sums = [0.0; WINDOW as usize];
+                sums.fill_with(|| f64::from(random() % 1000));
+                let mut left = [0.0; 256];
+                left.fill_with(|| (random() % 1000) as f32);
+                let mut lengths = [0; WINDOW as usize];
+                lengths.fill_with(|| random() as u8);
+                // The last window may be shorter.
+                for len in [4096, 100, 4, 3, 1] {
+                    let mut bitmap = bitmap;
+                    for at in len..4096 {
+                        bitmap[at / 64] &= !(1 << (at % 64));
+                    }
+                    let (mut expected, mut got) = (WindowPlaces::new(), WindowPlaces::new());
+                    let count = (plain::KERNELS.all)(&bitmap, &mut expected);
+                    assert_eq!((kernels.all)(&bitmap, &mut got), count);
+                    assert_eq!(got.first(count), expected.first(count));
+                    let threshold = f64::from(random() % 1500);
+                    let winners = |kernels: &Kernels, places| {
+                        (kernels.winners)(places, count, &sums, &lengths[..len], &left, threshold)
+                    };
+                    let kept = winners(&plain::KERNELS, &mut expected);
+                    assert_eq!(winners(kernels, &mut got), kept, "{} {len}", kernels.name);
+                    assert_eq!(got.first(kept), expected.first(kept));
+                }
+                let mut values = [0; BLOCK];
+                let limit = 1u32 << (round % 32);
+                values.fill_with(|| random() % limit);
+                let (mut expected, mut got) = (values, values);
+                let base = random();
+                (plain::KERNELS.add_up)(base, &mut expected);
+                (kernels.add_up)(base, &mut got);
+                assert_eq!(got, expected, "{}", kernels.name);
+                values.sort_unstable();
+                for (at, value) in values.iter_mut().enumerate() {
+                    // Ascending from all but one to the next.
+                    let twice = usize::from(round % 3 > 0 && at > round * 3);
+                    *value = (*value / 2).wrapping_add((at - twice) as u32);
+                }
+                for len in [0, 1, 2, 15, 16, 17, 100, 127, 128] {
+                    let expected = (plain::KERNELS.ascend)(&values, len);
+                    assert_eq!((kernels.ascend)(&values, len), expected, "{len}");
+                }
+                let bounds = [0, 1, values[0], values[127], values[64] + 1, u32::MAX];
+                for bound in bounds.into_iter().chain((0..50).map(|_| random() % limit)) {
+                    assert_eq!(
+                        (kernels.below)(&values, bound),
+                        (plain::KERNELS.below)(&values, bound),
+                        "{}",
+                        kernels.name
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The inner loops in plain Rust: what all others are compared with.
+
+use super::{BLOCK, Bitmap, Kernels, Places, WINDOW, WindowPlaces};
+
+/// What any processor can do.
+pub(crate) static KERNELS: Kernels = Kernels {
+    name: "plain",
+    unpack,
+    add_up,
+    ones,
+    add_high,
+    members,
+    all,
+    winners,
+    ascend,
+    below,
+};
+
+fn unpack(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> bool {
+    macro_rules! by_width {
+        ($($width:literal)*) => {
+            match width {
+                $($width => unpack_width::<$width>(packed, values).is_some(),)*
+                _ => false,
+            }
+        };
+    }
+    by_width!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+}
+
+/// A function for each width, so that every shift is a constant.
+fn unpack_width<const WIDTH: usize>(packed: &[u8], values: &mut [u32; BLOCK]) -> Option<()> {
+    let packed = packed.get(..WIDTH * BLOCK / 8 + 64)?;
+    let mask = (1u64 << WIDTH) - 1;
+    for (group, values) in values.chunks_exact_mut(8).enumerate() {
+        let bytes = packed.get(group * WIDTH..group * WIDTH + WIDTH + 8)?;
+        for (at, value) in values.iter_mut().enumerate() {
+            let bit = at * WIDTH;
+            let word = bytes[bit / 8..].first_chunk::<8>()?;
+            *value = (u64::from_le_bytes(*word) >> (bit % 8) & mask) as u32;
+        }
+    }
+    Some(())
+}
+
+fn add_up(base: u32, values: &mut [u32; BLOCK]) {
+    let mut next = base;
+    for value in values {
+        next = next.wrapping_add(*value);
+        *value = next;
+        next = next.wrapping_add(1);
+    }
+}
+
+fn ones(bits: &[u8], places: &mut Places) -> usize {
+    let mut count = 0;
+    for (bytes, base) in bits.chunks(8).take(1024).zip((0u16..).step_by(64)) {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        let mut word = u64::from_le_bytes(word);
+        while word != 0 {
+            if count == BLOCK {
+                return count;
+            }
+            places.0[count] = base + word.trailing_zeros() as u16;
+            count += 1;
+            word &= word - 1;
+        }
+    }
+    count
+}
+
+fn add_high(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
+    for ((value, &place), index) in values.iter_mut().zip(&places.0).zip(0..) {
+        let high = u32::from(place).wrapping_sub(index);
+        *value = value.wrapping_add(high.wrapping_shl(u32::from(shift)));
+    }
+}
+
+fn members(numbers: &[u32], start: u32, bits: &Bitmap, members: &mut [u8; BLOCK]) -> usize {
+    let mut count = 0;
+    for (index, &number) in numbers.iter().enumerate().take(BLOCK) {
+        let place = number.wrapping_sub(start) as usize % (64 * bits.len());
+        members[count] = index as u8;
+        count += (bits[place / 64] >> (place % 64) & 1) as usize;
+    }
+    count
+}
+
+fn all(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
+    let mut count = 0;
+    for (&word, base) in bits.iter().zip((0u16..).step_by(64)) {
+        let mut word = word;
+        while word != 0 {
+            places.0[count] = base + word.trailing_zeros() as u16;
+            count += 1;
+            word &= word - 1;
+        }
+    }
+    count
+}
+
+fn winners(
+    places: &mut WindowPlaces,
+    count: usize,
+    sums: &[f64; WINDOW as usize],
+    lengths: &[u8],
+    left: &[f32; 256],
+    threshold: f64,
+) -> usize {
+    let mut kept = 0;
+    for at in 0..count {
+        let place = places.0[at];
+        let length = lengths[usize::from(place)];
+        let most = sums[usize::from(place) % sums.len()] + f64::from(left[usize::from(length)]);
+        // Without a branch: which it is cannot be foreseen.
+        places.0[kept] = place;
+        kept += usize::from(most > threshold);
+    }
+    kept
+}
+
+fn ascend(values: &[u32; BLOCK], len: usize) -> bool {
+    values[..len].is_sorted_by(|before, after| before < after)
+}
+
+fn below(values: &[u32; BLOCK], bound: u32) -> usize {
+    values.iter().filter(|&&value| value < bound).count()
+}

@@ -1,0 +1,171 @@
+//! MaxScore against scoring everything, on random indexes and queries.
+
+use morelet_mapped::OpenOptions;
+
+use super::best::Scored;
+use super::exhaustive;
+use super::maxscore::Part;
+use crate::text::postings::List;
+use crate::text::query;
+use crate::text::{
+    Article, ParagraphId, ParagraphText, SearchOptions, TextIndex, TextIndexBuilder, TextOptions,
+};
+
+/// Numbers that are the same every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+
+    /// A word by Zipf's law: from every other sentence to one in many thousands.
+    fn word(&mut self) -> String {
+        let rank = 1u64 << self.below(15);
+        format!("w{}", rank + self.below(rank))
+    }
+
+    fn sentence(&mut self) -> String {
+        // Some are long, and some repeat themselves.
+        let words = match self.below(20) {
+            0 => 100 + self.below(400),
+            1 => 1,
+            _ => 1 + self.below(35),
+        };
+        let mut sentence = String::new();
+        for _ in 0..words {
+            let word = self.word();
+            for _ in 0..=self.below(12).saturating_sub(10) * self.below(300) {
+                sentence.push_str(&word);
+                sentence.push(' ');
+            }
+        }
+        sentence
+    }
+}
+
+fn index(random: &mut Random, paragraphs: usize, options: TextOptions) -> TextIndex {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.index");
+    let mut builder = TextIndexBuilder::create(&path, options).unwrap();
+    for id in 0..paragraphs {
+        let sentences = (0..1 + random.below(4)).map(|_| random.sentence());
+        builder
+            .add(&Article {
+                id: id.to_string(),
+                title: String::new(),
+                paragraphs: vec![ParagraphText::Sentences(sentences.collect())],
+            })
+            .unwrap();
+    }
+    builder.finish(&mut |_, _| {}).unwrap();
+    // The map outlives the file's name.
+    TextIndex::open(&path, OpenOptions::default()).unwrap()
+}
+
+/// By scoring everything.
+fn plain(index: &TextIndex, query: &str, options: &SearchOptions<'_>) -> Vec<(u32, f32)> {
+    let segment = &index.segments[0];
+    let terms = query::terms(index.analyzer(), &index.segments, &index.bm25, query).unwrap();
+    let lists: Vec<_> = terms
+        .iter()
+        .map(|term| {
+            let list: List<'_> = segment.postings.list(term.numbers[0].unwrap()).unwrap();
+            (list, index.bm25.term(term.weight))
+        })
+        .collect();
+    let part = Part {
+        lengths: &segment.lengths,
+        allowed: options.filter.map(|filter| filter.segment(0)),
+        sentences: segment.sentences(),
+    };
+    pairs(exhaustive::best(&lists, &part, options.k).unwrap())
+}
+
+fn pairs(scored: Vec<Scored>) -> Vec<(u32, f32)> {
+    let pair = |scored: Scored| (scored.sentence, scored.score);
+    scored.into_iter().map(pair).collect()
+}
+
+fn search(index: &TextIndex, query: &str, options: &SearchOptions<'_>) -> Vec<(u32, f32)> {
+    let hits = index.search_with(query, options).unwrap();
+    hits.iter().map(|hit| (hit.sentence.0, hit.score)).collect()
+}
+
+#[test]
+fn finds_what_scoring_everything_finds_to_the_bit() {
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    for (k1, b) in [(1.2, 0.75), (0.9, 0.0), (2.5, 1.0), (0.0, 0.5)] {
+        let options = TextOptions {
+            k1,
+            b,
+            ..TextOptions::default()
+        };
+        let index = index(&mut random, 9_000, options);
+        assert!(index.len() > 20_000, "five windows: {}", index.len());
+        let some = (0..index.paragraphs()).filter(|_| random.below(3) == 0);
+        let filter = index
+            .filter(some.map(ParagraphId).collect::<Vec<_>>())
+            .unwrap();
+        let few = index.filter((0..40).map(|n| ParagraphId(n * 217))).unwrap();
+        for round in 0..120 {
+            let terms = [1, 2, 5, 12, 25, 60][round % 6];
+            let query: Vec<String> = (0..terms).map(|_| random.word()).collect();
+            let query = query.join(" ");
+            for (k, filter, threads) in [
+                (10, None, 1),
+                (1, None, 3),
+                (10, Some(&filter), 1),
+                (3, Some(&few), 2),
+                (500, None, 2),
+            ] {
+                let options = SearchOptions {
+                    k,
+                    filter,
+                    threads,
+                    ..SearchOptions::default()
+                };
+                let expected = plain(&index, &query, &options);
+                assert_eq!(
+                    search(&index, &query, &options),
+                    expected,
+                    "{options:?}: {query}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn less_effort_finds_less_but_nothing_that_is_wrong() {
+    let mut random = Random(99);
+    let index = index(&mut random, 5_000, TextOptions::default());
+    let (mut found, mut all) = (0, 0);
+    for _ in 0..100 {
+        let query: Vec<String> = (0..15).map(|_| random.word()).collect();
+        let query = query.join(" ");
+        let exact = SearchOptions {
+            k: 10_000,
+            ..SearchOptions::default()
+        };
+        let scores = plain(&index, &query, &exact);
+        let quick = SearchOptions {
+            effort: 0.1,
+            ..SearchOptions::default()
+        };
+        let hits = search(&index, &query, &quick);
+        assert_eq!(hits.len(), 10);
+        assert!(hits.is_sorted_by(|a, b| a.1 > b.1 || (a.1 == b.1 && a.0 < b.0)));
+        for (sentence, score) in hits {
+            // What is found has its whole score.
+            assert!(scores.contains(&(sentence, score)));
+            found += usize::from(score >= scores[9].1);
+            all += 1;
+        }
+    }
+    assert!(found < all, "an effort that gives up nothing tests nothing");
+    assert!(found * 5 > all, "{found} of {all}");
+}

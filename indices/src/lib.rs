@@ -88,4 +88,6 @@ pub use text::{
     SentenceHit, SentenceId, Snippet, TermExplanation, TextIndex,
 };
 #[cfg(feature = "build")]
-pub use text::{Article, ParagraphText, TextIndexBuilder, TextOptions};
+pub use text::{
+    Article, MergeOptions, ParagraphText, TextIndexBuilder, TextOptions, merge_text_indexes,
+};

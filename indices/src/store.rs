@@ -30,9 +30,10 @@ mod block;
 #[cfg(feature = "build")]
 mod compressor;
 #[cfg(feature = "build")]
-#[allow(dead_code, reason = "for merging indexes")]
 mod copy;
 mod dictionaries;
+#[cfg(feature = "build")]
+mod ids;
 #[cfg(feature = "build")]
 mod records;
 #[cfg(feature = "build")]

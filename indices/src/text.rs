@@ -33,7 +33,9 @@ mod tokenizer;
 
 pub use analyzer::Analyzer;
 #[cfg(feature = "build")]
-pub use build::{Article, ParagraphText, TextIndexBuilder, TextOptions};
+pub use build::{
+    Article, MergeOptions, ParagraphText, TextIndexBuilder, TextOptions, merge_text_indexes,
+};
 pub use explain::{Explanation, TermExplanation};
 pub use filter::Filter;
 pub use index::{Paragraph, ParagraphId, SearchOptions, SentenceHit, SentenceId, TextIndex};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 mod input;
 mod memory;
+mod merge;
 mod shard;
 
 use input::Input;
@@ -14,7 +15,30 @@ use shard::Shard;
 
 /// Arguments of `text-index`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(disable_help_subcommand = true)]
+#[command(
+    subcommand_value_name = "merge",
+    subcommand_help_heading = "Instead of a corpus"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    instead: Option<Instead>,
+    #[command(flatten)]
+    build: Option<Build>,
+}
+
+/// What `text-index` does instead of reading a corpus.
+#[derive(Debug, clap::Subcommand)]
+enum Instead {
+    /// Merge finished indexes into one, without reading a corpus again
+    #[command(disable_help_subcommand = true)]
+    Merge(merge::Args),
+}
+
+/// What to build an index from, and how.
+#[derive(Debug, clap::Args)]
+struct Build {
     /// Articles, one a line, plain or compressed by bzip2, gzip or zstd; - is standard input
     #[arg(required = true, value_name = "CORPUS.jsonl")]
     corpora: Vec<PathBuf>,
@@ -46,8 +70,14 @@ pub struct Args {
     restart: bool,
 }
 
-/// Reads the corpora in order and writes the index.
+/// Reads the corpora in order and writes the index, or merges indexes.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
+    let args = match (&args.instead, &args.build) {
+        (Some(Instead::Merge(args)), _) => return merge::run(args, console),
+        (None, Some(build)) => build,
+        // clap asks for one of them.
+        (None, None) => return Err(Error::usage("expected a corpus, or `merge`")),
+    };
     let mut folder = None;
     build(args, console, &mut folder).map_err(|error| match folder {
         Some(folder) if folder.join("checkpoint").exists() => error.noting(format_args!(
@@ -59,7 +89,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
 }
 
 /// `folder` becomes where the work is done.
-fn build(args: &Args, console: &Console, folder: &mut Option<PathBuf>) -> Result<()> {
+fn build(args: &Build, console: &Console, folder: &mut Option<PathBuf>) -> Result<()> {
     let options = TextOptions {
         analyzer: args.analyzer,
         k1: args.k1,

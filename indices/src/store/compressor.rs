@@ -57,7 +57,7 @@ impl Learned {
 }
 
 /// The first blocks of a corpus, in order, until there are enough to learn from.
-#[derive(Default, bincode::Encode, bincode::Decode)]
+#[derive(Default)]
 pub(crate) struct Waiting {
     blocks: Vec<PlainBlock>,
     sample_bytes: usize,

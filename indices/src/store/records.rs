@@ -7,15 +7,24 @@ use crate::error::{Error, Result};
 const BLOCK_BYTES: usize = 16 << 10;
 
 /// The records of one block, not compressed yet.
-#[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlainBlock {
     pub(super) bytes: Vec<u8>,
     pub(super) records: u32,
 }
 
 impl PlainBlock {
+    /// A block that was put by, of [`PlainBlock::bytes`] and [`PlainBlock::records`].
+    pub fn new(bytes: Vec<u8>, records: u32) -> PlainBlock {
+        PlainBlock { bytes, records }
+    }
+
+    /// Its records as they lie in it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many values it holds.
-    #[cfg(test)]
     pub fn records(&self) -> u32 {
         self.records
     }
@@ -27,7 +36,7 @@ impl PlainBlock {
 
     /// Whether a dictionary is made from it too: a single value may be longer than all others together, and teaches
     /// nothing about them.
-    pub(super) fn is_sample(&self) -> bool {
+    pub fn is_sample(&self) -> bool {
         self.bytes.len() <= 2 * BLOCK_BYTES
     }
 }

@@ -18,6 +18,7 @@ use super::paragraphs::ParagraphsWriter;
 use crate::error::{Error, Result};
 use crate::spool::Spool;
 
+mod backlog;
 mod checkpoint;
 mod chunk;
 mod folder;
@@ -26,10 +27,12 @@ mod merge;
 mod options;
 mod pool;
 mod runs;
+mod splice;
 mod terms;
 mod values;
 
 pub use options::{Article, ParagraphText, TextOptions};
+pub use splice::{MergeOptions, merge_text_indexes};
 
 use checkpoint::{Checkpoint, Plan, State};
 use chunk::{Chunk, Settings};
@@ -42,7 +45,7 @@ use values::Values;
 /// A checkpoint is written when so many times its cost has passed since the last one: at most 5 % of the time.
 const CHECKPOINT_RATIO: u32 = 20;
 /// The files in the folder that a checkpoint speaks of.
-const FILES: [&str; 4] = ["runs", "lengths", "counts", "values"];
+const FILES: [&str; 5] = ["runs", "lengths", "counts", "values", "waiting"];
 
 /// Writes a text index: articles in, one file out. The crate's front page has an example.
 ///
@@ -140,22 +143,23 @@ impl TextIndexBuilder {
             false => Checkpoint::find(&mut folder, &plan)?,
         };
         folder.clear(match found {
-            Some(_) => &["checkpoint", "runs", "lengths", "counts", "values"],
+            Some(_) => &FILES,
             None => &[],
         })?;
         folder.keep(found.is_some());
-        let (state, left) = match found {
-            Some(checkpoint) => (checkpoint.state, Some(checkpoint.left)),
-            None => (State::default(), None),
-        };
+        let (state, left) = found.map_or_else(Default::default, |f| (f.state, f.left));
         let spool = |name: &str, len| folder.reopen(name, len);
-        let [runs, lengths, counts, values] = FILES;
+        let [runs, lengths, counts, values, waiting] = FILES;
         let shares = Shares::of(options.memory, options.threads);
         Ok(TextIndexBuilder {
             runs: spool(runs, state.run_bytes())?,
             lengths: spool(lengths, u64::from(state.sentences))?,
             counts: spool(counts, state.counts)?,
-            values: Values::new(spool(values, state.values)?, left)?,
+            values: Values::new(
+                spool(values, left.finished)?,
+                spool(waiting, left.waiting)?,
+                left,
+            )?,
             target: target.to_owned(),
             plan,
             memory: options.memory,
@@ -249,6 +253,10 @@ impl TextIndexBuilder {
         {
             self.take(chunk)?;
         }
+        // A batch that is longer than all others together is worked at alone.
+        while self.flying > 2 * most {
+            self.take_first()?;
+        }
         Ok(())
     }
 
@@ -299,7 +307,7 @@ impl TextIndexBuilder {
         }
         self.lengths.put(&chunk.lengths)?;
         self.counts.put(&chunk.counts)?;
-        for texts in &chunk.values {
+        for texts in chunk.values {
             self.values.add(texts, &self.pool)?;
         }
         let state = &mut self.state;
@@ -312,6 +320,7 @@ impl TextIndexBuilder {
         state.tokens += chunk.tokens;
         self.health = Health::Sound;
         if self.resumable
+            && !self.values.is_behind()
             && self.last_checkpoint.elapsed() >= self.checkpoint_cost * CHECKPOINT_RATIO
         {
             self.checkpoint()?;
@@ -330,8 +339,7 @@ impl TextIndexBuilder {
         self.runs.sync()?;
         self.lengths.sync()?;
         self.counts.sync()?;
-        let (len, left) = self.values.checkpoint(&self.pool)?;
-        self.state.values = len;
+        let left = self.values.checkpoint(&self.pool)?;
         self.state.counts = self.counts.len();
         Checkpoint::save(self.folder.path(), &self.plan, &self.state, &left)?;
         self.folder.keep(true);
@@ -416,3 +424,6 @@ impl TextIndexBuilder {
         Ok(root)
     }
 }
+
+#[cfg(test)]
+mod tests;

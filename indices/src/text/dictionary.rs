@@ -29,6 +29,11 @@ use morelet_mapped::Bytes;
 
 use crate::error::Result;
 
+#[cfg(feature = "build")]
+mod terms;
+#[cfg(feature = "build")]
+pub(super) use terms::Terms;
+
 /// The version of the map that is read.
 const VERSION: u64 = 3;
 /// The frequent inputs that take no byte of their own, as the format numbers them.
@@ -316,6 +321,59 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn all_terms_come_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.index");
+        for terms in [
+            terms(),
+            BTreeMap::new(),
+            BTreeMap::from([(String::new(), 0)]),
+        ] {
+            let map = fst::Map::from_iter(terms.iter().map(|(term, &n)| (term, n))).unwrap();
+            let dictionary = open(&path, map.as_fst().as_bytes(), terms.len()).unwrap();
+            let mut walk = dictionary.terms();
+            for (term, &number) in &terms {
+                assert!(walk.next().unwrap());
+                assert_eq!(
+                    (walk.term(), u64::from(walk.number())),
+                    (term.as_bytes(), number)
+                );
+            }
+            assert!(!walk.next().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_walk_through_damaged_bytes_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text.index");
+        let terms: Vec<String> = terms().into_keys().step_by(29).collect();
+        let sound = fst::Map::from_iter(terms.iter().zip(0..)).unwrap();
+        let sound = sound.as_fst().as_bytes();
+        let mut errors = 0;
+        for seed in 0..400usize {
+            let mut bytes = sound.to_vec();
+            let at = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) % bytes.len();
+            bytes[at] ^= 1 << (seed % 8);
+            let Ok(dictionary) = open(&path, &bytes, terms.len()) else {
+                continue;
+            };
+            let mut walk = dictionary.terms();
+            let mut count = 0;
+            errors += loop {
+                match walk.next() {
+                    Ok(true) => {}
+                    Ok(false) => break 0,
+                    Err(_) => break 1,
+                }
+                count += 1;
+            };
+            assert!(count <= terms.len());
+        }
+        assert!(errors > 100, "{errors}");
     }
 
     #[test]

@@ -34,10 +34,8 @@ pub(super) struct State {
     /// Terms of all sentences, repetitions counted.
     pub tokens: u64,
     pub runs: Vec<RunPlace>,
-    /// Bytes of the length bytes' file, the counts' and the values'.
-    pub lengths: u64,
+    /// Bytes of the file of the paragraphs' numbers of sentences.
     pub counts: u64,
-    pub values: u64,
 }
 
 impl State {

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::checkpoint;
 use crate::error::{Error, Result};
 use crate::spool::Spool;
 
@@ -55,6 +56,20 @@ impl Folder {
         })
     }
 
+    /// The folder for `target`, empty. It is an error if an index was begun there.
+    pub fn begin(target: &Path) -> Result<Folder> {
+        let mut folder = Folder::open(target)?;
+        if folder.path.join(checkpoint::FILE).exists() {
+            folder.keep = true;
+            return Err(Error::unfinished(format_args!(
+                "{}: an index was begun there; end that build or remove the folder",
+                folder.path.display()
+            )));
+        }
+        folder.clear(&[])?;
+        Ok(folder)
+    }
+
     /// Where the folder for `target` is.
     pub fn of(target: &Path) -> Result<PathBuf> {
         let Some(name) = target.file_name() else {
@@ -88,13 +103,15 @@ impl Folder {
         Spool::reopen(self.path.join(name), len)
     }
 
-    /// Removes all files but those named in `except`.
+    /// Removes all files but those named in `except` and, where there are such, the checkpoint.
     pub fn clear(&self, except: &[&str]) -> Result<()> {
         let fail = |error| Error::io("cannot be emptied", &self.path, error);
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name();
-            let stays = name == LOCK || except.iter().any(|except| name == *except);
+            let stays = name == LOCK
+                || !except.is_empty() && name == checkpoint::FILE
+                || except.iter().any(|except| name == *except);
             if !stays && entry.file_type().map_err(fail)?.is_file() {
                 fs::remove_file(entry.path()).map_err(fail)?;
             }

@@ -1,163 +1,184 @@
 //! The paragraphs' texts on their way into the store: cut into blocks in the order of the corpus, compressed on any
 //! thread, put by in that order.
 //!
-//! What blocks are made of depends on the texts alone, never on how they came or who compressed them. The
-//! finished blocks wait in a file, each behind its length, and are copied into the index at the end.
+//! What blocks are made of depends on the texts alone, never on how they came or who compressed them. Until there
+//! are enough to learn a dictionary from, they wait in a file. The finished blocks wait in another, each
+//! behind its length, and are copied into the index at the end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use morelet_mapped::Writer;
 
+use super::backlog::Backlog;
 use super::chunk::Texts;
 use super::pool::{Pool, Ticket};
 use crate::error::{Error, Result};
 use crate::spool::Spool;
 use crate::store::{BlockBuilder, Compressor, LEVEL, Learned, PlainBlock, ValueWriter, Waiting};
 
-/// Blocks are compressed by so many together.
-const TOGETHER: usize = 64;
+/// A thread compresses blocks of so many bytes together.
+const TOGETHER: usize = 1 << 20;
 
 /// Texts that are being stored.
 pub(super) struct Values {
+    /// Finished blocks.
     spool: Spool,
     builder: BlockBuilder,
     learning: Learning,
+    /// Blocks that go before those in `closed`.
+    backlog: Backlog,
     /// Blocks that were cut and not given out yet.
-    closed: Vec<PlainBlock>,
+    closed: VecDeque<PlainBlock>,
+    closed_bytes: usize,
     given: VecDeque<Ticket<Result<Vec<Vec<u8>>>>>,
 }
 
 /// What is known of the corpus when its blocks are compressed.
 enum Learning {
-    /// Blocks wait until there are enough to learn from.
+    /// Blocks wait until there are enough to learn from; these are the samples among them.
     Wait(Waiting),
-    /// A thread is learning; the blocks come back then.
-    Learn(Ticket<Result<(Arc<Learned>, Vec<PlainBlock>)>>),
+    /// A thread is learning.
+    Learn(Ticket<Result<Arc<Learned>>>),
     Done(Arc<Learned>),
 }
 
 /// What was not put by when a checkpoint was written.
-#[derive(bincode::Encode, bincode::Decode)]
+#[derive(Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Left {
+    /// Bytes of the finished blocks.
+    pub finished: u64,
+    /// Bytes of the blocks that wait.
+    pub waiting: u64,
     builder: BlockBuilder,
-    waiting: Waiting,
     /// The dictionary, once it was learned.
     learned: Option<Vec<u8>>,
 }
 
 impl Values {
-    /// Collects in `spool`; goes on from `left`, if there is any.
-    pub fn new(spool: Spool, left: Option<Left>) -> Result<Values> {
-        let left = left.unwrap_or_else(|| Left {
-            builder: BlockBuilder::default(),
-            waiting: Waiting::default(),
-            learned: None,
-        });
+    /// Collects in `finished`, and in `waiting` what waits; goes on from `left`.
+    pub fn new(finished: Spool, waiting: Spool, left: Left) -> Result<Values> {
+        let mut backlog = Backlog::new(waiting);
+        let learning = match left.learned {
+            Some(bytes) => Learning::Done(Learned::new(bytes, LEVEL)?),
+            None => {
+                let mut samples = Waiting::default();
+                while let Some(block) = backlog.take()? {
+                    if block.is_sample() {
+                        samples.add(block);
+                    }
+                }
+                backlog.rewind();
+                Learning::Wait(samples)
+            }
+        };
         Ok(Values {
-            spool,
+            spool: finished,
             builder: left.builder,
-            learning: match left.learned {
-                None => Learning::Wait(left.waiting),
-                Some(bytes) => Learning::Done(Learned::new(bytes, LEVEL)?),
-            },
-            closed: Vec::new(),
+            learning,
+            backlog,
+            closed: VecDeque::new(),
+            closed_bytes: 0,
             given: VecDeque::new(),
         })
     }
 
     /// Adds the texts of an article.
-    pub fn add(&mut self, article: &Texts, pool: &Pool) -> Result<()> {
-        for text in &article.texts {
-            let before = self.closed.len();
-            self.builder
-                .add(&article.id, &article.title, text, &mut self.closed)?;
-            if self.closed.len() > before {
-                self.go_on(pool)?;
-            }
+    pub fn add(&mut self, article: Texts, pool: &Pool) -> Result<()> {
+        for text in article.texts {
+            self.add_one(&article.id, &article.title, &text, pool)?;
         }
         Ok(())
     }
 
     /// Adds `count` empty values, in place of texts that are not kept.
     pub fn add_empty(&mut self, count: u32, pool: &Pool) -> Result<()> {
-        for _ in 0..count {
-            self.builder.add("", "", "", &mut self.closed)?;
+        (0..count).try_for_each(|_| self.add_one("", "", "", pool))
+    }
+
+    fn add_one(&mut self, id: &str, title: &str, text: &str, pool: &Pool) -> Result<()> {
+        let mut blocks = Vec::new();
+        self.builder.add(id, title, text, &mut blocks)?;
+        for block in blocks {
+            self.add_block(block, pool)?;
+        }
+        Ok(())
+    }
+
+    fn add_block(&mut self, block: PlainBlock, pool: &Pool) -> Result<()> {
+        if let Learning::Done(_) = self.learning
+            && self.backlog.is_empty()
+        {
+            self.close(block);
+            return self.go_on(pool);
+        }
+        self.backlog.put(&block)?;
+        if let Learning::Wait(samples) = &mut self.learning
+            && block.is_sample()
+            && samples.add(block)
+        {
+            let samples = std::mem::take(samples);
+            let learn = move || Ok(samples.learn(LEVEL)?.0);
+            self.learning = Learning::Learn(pool.give(learn));
         }
         self.go_on(pool)
     }
 
-    /// Does what can be done without waiting for a thread, unless there is too much to do.
+    fn close(&mut self, block: PlainBlock) {
+        self.closed_bytes += block.len();
+        self.closed.push_back(block);
+    }
+
+    /// Does what can be done without waiting for a thread, unless the threads have enough to do.
     fn go_on(&mut self, pool: &Pool) -> Result<()> {
-        match &mut self.learning {
-            Learning::Wait(waiting) => {
-                let mut enough = false;
-                for block in self.closed.drain(..) {
-                    enough |= waiting.add(block);
-                }
-                if enough {
-                    let waiting = std::mem::take(waiting);
-                    self.learning = Learning::Learn(pool.give(move || waiting.learn(LEVEL)));
-                }
+        if let Learning::Learn(ticket) = &self.learning
+            && let Some(learned) = ticket.take()
+        {
+            self.learning = Learning::Done(learned??);
+        }
+        while let Some(ticket) = self.given.front()
+            && let Some(blocks) = ticket.take()
+        {
+            self.given.pop_front();
+            self.put(&blocks??)?;
+        }
+        if let Learning::Done(_) = self.learning {
+            // The backlog is long: it is worked at whenever a thread may have time.
+            while self.given.len() < 2 * pool.threads() && !self.backlog.is_empty() {
+                self.give_backlog(pool)?;
             }
-            Learning::Learn(ticket) => {
-                // Not more than waited before.
-                if self.closed.len() < 16 * TOGETHER {
-                    if let Some(learned) = ticket.take() {
-                        self.learned(learned??, pool);
-                    }
-                } else {
-                    self.wait_for_learning(pool)?;
-                }
+            if self.closed_bytes >= TOGETHER {
+                self.give(pool);
             }
-            Learning::Done(_) => {
-                if self.closed.len() >= TOGETHER {
-                    self.give(pool);
-                }
-                while let Some(ticket) = self.given.front()
-                    && let Some(blocks) = ticket.take()
-                {
-                    self.given.pop_front();
-                    self.put(&blocks??)?;
-                }
-                while self.given.len() > 2 * pool.threads() {
-                    self.put_first()?;
-                }
+            while self.given.len() > 3 * pool.threads() {
+                self.put_first()?;
             }
         }
         Ok(())
     }
 
-    fn wait_for_learning(&mut self, pool: &Pool) -> Result<()> {
-        if let Learning::Learn(ticket) = &self.learning {
-            let learned = ticket.wait()??;
-            self.learned(learned, pool);
+    /// Gives out some of the backlog.
+    fn give_backlog(&mut self, pool: &Pool) -> Result<()> {
+        while self.closed_bytes < TOGETHER
+            && let Some(block) = self.backlog.take()?
+        {
+            self.close(block);
         }
-        Ok(())
-    }
-
-    /// The blocks that waited go before those that came since.
-    fn learned(&mut self, (learned, mut blocks): (Arc<Learned>, Vec<PlainBlock>), pool: &Pool) {
-        self.learning = Learning::Done(learned);
-        blocks.append(&mut self.closed);
-        self.closed = blocks;
         self.give(pool);
+        Ok(())
     }
 
-    /// Gives out the blocks that were cut.
+    /// Gives out the blocks that were closed.
     fn give(&mut self, pool: &Pool) {
-        let Learning::Done(learned) = &self.learning else {
-            return;
-        };
-        let mut blocks = std::mem::take(&mut self.closed).into_iter();
-        while blocks.len() > 0 {
-            let some: Vec<PlainBlock> = blocks.by_ref().take(TOGETHER).collect();
-            let learned = learned.clone();
+        if let Learning::Done(learned) = &self.learning
+            && !self.closed.is_empty()
+        {
+            let (learned, blocks) = (learned.clone(), std::mem::take(&mut self.closed));
+            self.closed_bytes = 0;
             self.given.push_back(pool.give(move || {
                 let mut compressor = Compressor::new(&learned)?;
-                some.iter()
-                    .map(|block| compressor.compress(block))
-                    .collect()
+                let compress = |block: PlainBlock| compressor.compress(&block);
+                blocks.into_iter().map(compress).collect()
             }));
         }
     }
@@ -179,46 +200,63 @@ impl Values {
         Ok(())
     }
 
-    /// Puts by whatever can be, waiting for the threads.
+    /// Whether there is more to do than usual, so that it is no time for a checkpoint.
+    pub fn is_behind(&self) -> bool {
+        match self.learning {
+            Learning::Wait(_) => false,
+            Learning::Learn(_) => true,
+            Learning::Done(_) => !self.backlog.is_empty(),
+        }
+    }
+
+    /// Compresses and puts by whatever can be, waiting for the threads.
     fn settle(&mut self, pool: &Pool) -> Result<()> {
-        self.wait_for_learning(pool)?;
-        self.give(pool);
+        if let Learning::Learn(ticket) = &self.learning {
+            self.learning = Learning::Done(ticket.wait()??);
+        }
+        if let Learning::Done(_) = self.learning {
+            while !self.backlog.is_empty() {
+                self.give_backlog(pool)?;
+                while self.given.len() > 2 * pool.threads() {
+                    self.put_first()?;
+                }
+            }
+            self.give(pool);
+        }
         while !self.given.is_empty() {
             self.put_first()?;
         }
         Ok(())
     }
 
-    /// Puts by whatever can be, syncs it, and gives its length and, encoded, what is [`Left`].
-    pub fn checkpoint(&mut self, pool: &Pool) -> Result<(u64, Vec<u8>)> {
+    /// Puts by whatever can be, syncs it, and gives what is [`Left`], encoded.
+    pub fn checkpoint(&mut self, pool: &Pool) -> Result<Vec<u8>> {
         self.settle(pool)?;
         self.spool.sync()?;
-        let mut left = Left {
+        let left = Left {
+            finished: self.spool.len(),
+            waiting: match self.learning {
+                Learning::Wait(_) => self.backlog.sync()?,
+                _ => 0,
+            },
             builder: std::mem::take(&mut self.builder),
-            waiting: Waiting::default(),
-            learned: None,
+            learned: match &self.learning {
+                Learning::Done(learned) => Some(learned.bytes().to_vec()),
+                _ => None,
+            },
         };
-        match &mut self.learning {
-            Learning::Wait(waiting) => left.waiting = std::mem::take(waiting),
-            Learning::Done(learned) => left.learned = Some(learned.bytes().to_vec()),
-            // `settle` waited for it.
-            Learning::Learn(_) => {}
-        }
         let bytes = morelet_mapped::encode(&left);
         self.builder = left.builder;
-        if let Learning::Wait(waiting) = &mut self.learning {
-            *waiting = left.waiting;
-        }
-        Ok((self.spool.len(), bytes?))
+        Ok(bytes?)
     }
 
     /// Writes the sections of the store.
     pub fn finish(mut self, pool: &Pool, writer: &mut Writer) -> Result<()> {
-        self.closed.extend(self.builder.close());
-        self.go_on(pool)?;
-        if let Learning::Wait(waiting) = &mut self.learning {
-            let learned = std::mem::take(waiting).learn(LEVEL)?;
-            self.learned(learned, pool);
+        if let Some(block) = self.builder.close() {
+            self.add_block(block, pool)?;
+        }
+        if let Learning::Wait(samples) = &mut self.learning {
+            self.learning = Learning::Done(std::mem::take(samples).learn(LEVEL)?.0);
         }
         self.settle(pool)?;
         self.spool.flush()?;

@@ -124,9 +124,16 @@ fn build(args: &Build, console: &Console, folder: &mut Option<PathBuf>) -> Resul
         .and_then(|input| input.add(&args.corpora));
     bar.finish_and_clear();
     let read = added.inspect_err(|_| {
-        // Whatever keeps this from being written is what was wrong before.
-        let _ = builder.checkpoint();
+        // What took no time to do is not worth keeping. Whatever keeps this from being written is what was wrong before.
+        if builder.folder().join("checkpoint").exists() {
+            let _ = builder.checkpoint();
+        }
     })?;
+    let Some(read) = read else {
+        let builder = folder.take().unwrap_or_default();
+        return Err(Error::input("was begun from another corpus: the articles that it has done are not those that are read now; --restart begins anew")
+            .at(builder));
+    };
     if read == 0 {
         return Err(Error::input("no articles to index").at(&args.corpora[0]));
     }

@@ -44,6 +44,8 @@ use values::Values;
 
 /// A checkpoint is written when so many times its cost has passed since the last one: at most 5 % of the time.
 const CHECKPOINT_RATIO: u32 = 20;
+/// What the first checkpoint is expected to cost. A build that is over sooner writes none on the way.
+const CHECKPOINT_COST: Duration = Duration::from_millis(5);
 /// The files in the folder that a checkpoint speaks of.
 const FILES: [&str; 5] = ["runs", "lengths", "counts", "values", "waiting"];
 
@@ -176,7 +178,7 @@ impl TextIndexBuilder {
             state,
             health: Health::Sound,
             last_checkpoint: Instant::now(),
-            checkpoint_cost: Duration::ZERO,
+            checkpoint_cost: CHECKPOINT_COST,
             pool: Pool::new(shares.threads)?,
             shares,
             folder,

@@ -72,21 +72,23 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// Adds the articles of all `corpora` that were not added before. Gives how many were read.
-    pub fn add(mut self, corpora: &[PathBuf]) -> Result<u64> {
+    /// Adds the articles of all `corpora` that were not added before. Gives how many were read; `None` where those
+    /// that an earlier process has added are not among them.
+    pub fn add(mut self, corpora: &[PathBuf]) -> Result<Option<u64>> {
         for corpus in corpora {
             let lines = Lines::open(corpus)?;
-            if let Err(error) = self.add_lines(lines) {
-                // What is wrong in a line before this one has not been found yet.
-                self.settle()?;
-                return Err(error);
+            match self.add_lines(lines) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    // What is wrong in a line before this one has not been found yet.
+                    self.settle()?;
+                    return Err(error);
+                }
             }
         }
-        if self.resumed.is_some() {
-            return Err(changed(self.builder));
-        }
         self.settle()?;
-        Ok(self.read)
+        Ok(self.resumed.is_none().then_some(self.read))
     }
 
     fn settle(&mut self) -> Result<()> {
@@ -94,7 +96,8 @@ impl<'a> Input<'a> {
         Ok(self.builder.settle()?)
     }
 
-    fn add_lines(&mut self, mut lines: Lines) -> Result<()> {
+    /// `false` where they are others than an earlier process has read.
+    fn add_lines(&mut self, mut lines: Lines) -> Result<bool> {
         let file: Arc<str> = lines.path().display().to_string().into();
         while let Some(line) = lines.next_line()? {
             if line.trim().is_empty() {
@@ -108,7 +111,7 @@ impl<'a> Input<'a> {
             if let Some(mark) = self.resumed {
                 if mark.articles == self.read {
                     if mark.hash != self.hasher.finish() {
-                        return Err(changed(self.builder));
+                        return Ok(false);
                     }
                     self.resumed = None;
                 }
@@ -127,7 +130,7 @@ impl<'a> Input<'a> {
                 self.give()?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives out the batch.
@@ -187,9 +190,4 @@ impl Mark {
             hash: Hash::from_bytes(hash),
         })
     }
-}
-
-fn changed(builder: &TextIndexBuilder) -> Error {
-    Error::input("was begun from another corpus: the articles that it has done are not those that are read now; --restart begins anew")
-        .at(builder.folder())
 }

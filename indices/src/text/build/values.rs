@@ -31,7 +31,9 @@ pub(super) struct Values {
     /// Blocks that were cut and not given out yet.
     closed: VecDeque<PlainBlock>,
     closed_bytes: usize,
-    given: VecDeque<Ticket<Result<Vec<Vec<u8>>>>>,
+    /// Blocks that threads compress, with their bytes.
+    given: VecDeque<(Ticket<Result<Vec<Vec<u8>>>>, usize)>,
+    given_bytes: usize,
 }
 
 /// What is known of the corpus when its blocks are compressed.
@@ -80,6 +82,7 @@ impl Values {
             closed: VecDeque::new(),
             closed_bytes: 0,
             given: VecDeque::new(),
+            given_bytes: 0,
         })
     }
 
@@ -136,21 +139,23 @@ impl Values {
         {
             self.learning = Learning::Done(learned??);
         }
-        while let Some(ticket) = self.given.front()
+        while let Some((ticket, bytes)) = self.given.front()
             && let Some(blocks) = ticket.take()
         {
+            self.given_bytes -= bytes;
             self.given.pop_front();
             self.put(&blocks??)?;
         }
         if let Learning::Done(_) = self.learning {
             // The backlog is long: it is worked at whenever a thread may have time.
-            while self.given.len() < 2 * pool.threads() && !self.backlog.is_empty() {
+            while self.given_bytes < 2 * TOGETHER * pool.threads() && !self.backlog.is_empty() {
                 self.give_backlog(pool)?;
             }
             if self.closed_bytes >= TOGETHER {
                 self.give(pool);
             }
-            while self.given.len() > 3 * pool.threads() {
+            // Long values take memory, so they are not many at a time.
+            while self.given_bytes > 4 * TOGETHER * pool.threads() {
                 self.put_first()?;
             }
         }
@@ -174,18 +179,23 @@ impl Values {
             && !self.closed.is_empty()
         {
             let (learned, blocks) = (learned.clone(), std::mem::take(&mut self.closed));
-            self.closed_bytes = 0;
-            self.given.push_back(pool.give(move || {
+            let bytes = std::mem::take(&mut self.closed_bytes);
+            let ticket = pool.give(move || {
                 let mut compressor = Compressor::new(&learned)?;
                 let compress = |block: PlainBlock| compressor.compress(&block);
                 blocks.into_iter().map(compress).collect()
-            }));
+            });
+            self.given.push_back((ticket, bytes));
+            self.given_bytes += bytes;
         }
     }
 
     fn put_first(&mut self) -> Result<()> {
         match self.given.pop_front() {
-            Some(ticket) => self.put(&ticket.wait()??),
+            Some((ticket, bytes)) => {
+                self.given_bytes -= bytes;
+                self.put(&ticket.wait()??)
+            }
             None => Ok(()),
         }
     }
@@ -217,7 +227,7 @@ impl Values {
         if let Learning::Done(_) = self.learning {
             while !self.backlog.is_empty() {
                 self.give_backlog(pool)?;
-                while self.given.len() > 2 * pool.threads() {
+                while self.given_bytes > 2 * TOGETHER * pool.threads() {
                     self.put_first()?;
                 }
             }

@@ -24,7 +24,10 @@ pub(crate) const PADDING: usize = 4 * BLOCK + 64;
 /// The inner loops for this processor.
 pub(crate) struct Kernels {
     /// The name of the instruction set.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests say which one failed"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the tests say which one failed")
+    )]
     pub name: &'static str,
     /// Unpacks 128 integers of so many bits each, at most 32, from a stream with the low bits first. The bytes are
     /// those of the integers and at least 64 more; `false`, and nothing is done, where they are not.
@@ -36,15 +39,9 @@ pub(crate) struct Kernels {
     pub ones: fn(bits: &[u8], places: &mut Places) -> usize,
     /// Adds `(places[i] − i) << shift` to each value, modulo 2³².
     pub add_high: fn(shift: u8, places: &Places, values: &mut [u32; BLOCK]),
-    /// Writes down which of these ascending numbers are set in `bits`, a bitmap of the [`WINDOW`] numbers from `start`
-    /// on, and gives how many. All numbers are in the window.
-    pub members: fn(numbers: &[u32], start: u32, bits: &Bitmap, members: &mut [u8; BLOCK]) -> usize,
     /// Writes down the places of the bits that are set, ascending, and gives their number; the places behind
     /// may hold anything.
     pub all: fn(bits: &Bitmap, places: &mut WindowPlaces) -> usize,
-    /// Keeps those of the first `count` places whose sum, and the most that is left to add for their length, is above the
-    /// threshold: `sums[place] + left[lengths[place]] > threshold`. Gives how many are kept. Every place must have a length.
-    pub winners: Winners,
     /// Whether each of the first `len` integers is more than the one before.
     pub ascend: fn(values: &[u32; BLOCK], len: usize) -> bool,
     /// How many of these ascending integers are below `bound`.
@@ -67,6 +64,7 @@ impl WindowPlaces {
     }
 
     /// The first `count` places.
+    #[inline]
     pub fn first(&self, count: usize) -> &[u16] {
         &self.0[..count]
     }
@@ -86,16 +84,6 @@ impl Places {
         self.0[index]
     }
 }
-
-/// See [`Kernels::winners`].
-pub(crate) type Winners = fn(
-    places: &mut WindowPlaces,
-    count: usize,
-    sums: &[f64; WINDOW as usize],
-    lengths: &[u8],
-    left: &[f32; 256],
-    threshold: f64,
-) -> usize;
 
 /// Asks for these bytes, which will be read soon.
 #[inline]
@@ -178,42 +166,12 @@ mod tests {
                     (kernels.add_high)(shift, &got, &mut own);
                     assert_eq!(own[..count], high[..count], "{} {shift}", kernels.name);
                 }
-                let start = random() & 0xffff_f000;
                 let mut bitmap: Bitmap = [0; 64];
                 bitmap.fill_with(|| u64::from(random()) << 32 | u64::from(random()));
-                for len in [0, 1, 15, 16, 17, 128] {
-                    let mut numbers = [0; BLOCK];
-                    numbers.fill_with(|| start + random() % WINDOW);
-                    let (mut expected, mut got) = ([0; BLOCK], [0; BLOCK]);
-                    let numbers = &numbers[..len];
-                    let count = (plain::KERNELS.members)(numbers, start, &bitmap, &mut expected);
-                    assert_eq!((kernels.members)(numbers, start, &bitmap, &mut got), count);
-                    assert_eq!(got[..count], expected[..count], "{}", kernels.name);
-                }
-                let mut sums = [0.0; WINDOW as usize];
-                sums.fill_with(|| f64::from(random() % 1000));
-                let mut left = [0.0; 256];
-                left.fill_with(|| (random() % 1000) as f32);
-                let mut lengths = [0; WINDOW as usize];
-                lengths.fill_with(|| random() as u8);
-                // The last window may be shorter.
-                for len in [4096, 100, 4, 3, 1] {
-                    let mut bitmap = bitmap;
-                    for at in len..4096 {
-                        bitmap[at / 64] &= !(1 << (at % 64));
-                    }
-                    let (mut expected, mut got) = (WindowPlaces::new(), WindowPlaces::new());
-                    let count = (plain::KERNELS.all)(&bitmap, &mut expected);
-                    assert_eq!((kernels.all)(&bitmap, &mut got), count);
-                    assert_eq!(got.first(count), expected.first(count));
-                    let threshold = f64::from(random() % 1500);
-                    let winners = |kernels: &Kernels, places| {
-                        (kernels.winners)(places, count, &sums, &lengths[..len], &left, threshold)
-                    };
-                    let kept = winners(&plain::KERNELS, &mut expected);
-                    assert_eq!(winners(kernels, &mut got), kept, "{} {len}", kernels.name);
-                    assert_eq!(got.first(kept), expected.first(kept));
-                }
+                let (mut expected, mut got) = (WindowPlaces::new(), WindowPlaces::new());
+                let count = (plain::KERNELS.all)(&bitmap, &mut expected);
+                assert_eq!((kernels.all)(&bitmap, &mut got), count);
+                assert_eq!(got.first(count), expected.first(count));
                 let mut values = [0; BLOCK];
                 let limit = 1u32 << (round % 32);
                 values.fill_with(|| random() % limit);

@@ -14,9 +14,7 @@ static NEON: Kernels = Kernels {
     },
     ones: plain::KERNELS.ones,
     add_high: plain::KERNELS.add_high,
-    members: plain::KERNELS.members,
     all: plain::KERNELS.all,
-    winners: plain::KERNELS.winners,
     ascend: plain::KERNELS.ascend,
     below: |values, bound| {
         // SAFETY: as above.

@@ -1,6 +1,6 @@
 //! The inner loops in plain Rust: what all others are compared with.
 
-use super::{BLOCK, Bitmap, Kernels, Places, WINDOW, WindowPlaces};
+use super::{BLOCK, Bitmap, Kernels, Places, WindowPlaces};
 
 /// What any processor can do.
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -9,9 +9,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     add_up,
     ones,
     add_high,
-    members,
     all,
-    winners,
     ascend,
     below,
 };
@@ -77,16 +75,6 @@ fn add_high(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
     }
 }
 
-fn members(numbers: &[u32], start: u32, bits: &Bitmap, members: &mut [u8; BLOCK]) -> usize {
-    let mut count = 0;
-    for (index, &number) in numbers.iter().enumerate().take(BLOCK) {
-        let place = number.wrapping_sub(start) as usize % (64 * bits.len());
-        members[count] = index as u8;
-        count += (bits[place / 64] >> (place % 64) & 1) as usize;
-    }
-    count
-}
-
 fn all(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
     let mut count = 0;
     for (&word, base) in bits.iter().zip((0u16..).step_by(64)) {
@@ -98,26 +86,6 @@ fn all(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
         }
     }
     count
-}
-
-fn winners(
-    places: &mut WindowPlaces,
-    count: usize,
-    sums: &[f64; WINDOW as usize],
-    lengths: &[u8],
-    left: &[f32; 256],
-    threshold: f64,
-) -> usize {
-    let mut kept = 0;
-    for at in 0..count {
-        let place = places.0[at];
-        let length = lengths[usize::from(place)];
-        let most = sums[usize::from(place) % sums.len()] + f64::from(left[usize::from(length)]);
-        // Without a branch: which it is cannot be foreseen.
-        places.0[kept] = place;
-        kept += usize::from(most > threshold);
-    }
-    kept
 }
 
 fn ascend(values: &[u32; BLOCK], len: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Bitmap, Kernels, Places, WINDOW, WindowPlaces, plain};
+use super::{BLOCK, Bitmap, Kernels, Places, WindowPlaces, plain};
 
 /// AVX2: eight integers at a time.
 static AVX2: Kernels = Kernels {
@@ -20,9 +20,7 @@ static AVX2: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { add_high_avx2(shift, places, values) }
     },
-    members: plain::KERNELS.members,
     all: plain::KERNELS.all,
-    winners: plain::KERNELS.winners,
     ascend: |values, len| {
         // SAFETY: as above.
         unsafe { ascend_avx2(values, len) }
@@ -52,17 +50,9 @@ static AVX512: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { add_high_avx512(shift, places, values) }
     },
-    members: |numbers, start, bits, members| {
-        // SAFETY: as above.
-        unsafe { members_avx512(numbers, start, bits, members) }
-    },
     all: |bits, places| {
         // SAFETY: as above.
         unsafe { all_avx512(bits, places) }
-    },
-    winners: |places, count, sums, lengths, left, threshold| {
-        // SAFETY: as above.
-        unsafe { winners_avx512(places, count, sums, lengths, left, threshold) }
     },
     ascend: |values, len| {
         // SAFETY: as above.
@@ -236,33 +226,6 @@ fn add_high_avx512(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
-fn members_avx512(numbers: &[u32], start: u32, bits: &Bitmap, members: &mut [u8; BLOCK]) -> usize {
-    let start = _mm512_set1_epi32(start as i32);
-    let one = _mm512_set1_epi32(1);
-    let last = _mm512_set1_epi32(64 * bits.len() as i32 - 1);
-    let mut index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    let mut count = 0;
-    for numbers in numbers[..numbers.len().min(BLOCK)].chunks(16) {
-        let there = u16::MAX >> (16 - numbers.len());
-        // SAFETY: only the numbers that are there are loaded.
-        let numbers = unsafe { _mm512_maskz_loadu_epi32(there, numbers.as_ptr().cast()) };
-        let places = _mm512_and_si512(_mm512_sub_epi32(numbers, start), last);
-        // SAFETY: places are below the number of bits, so words of 32 are inside.
-        let words = unsafe {
-            _mm512_i32gather_epi32::<4>(_mm512_srli_epi32::<5>(places), bits.as_ptr().cast())
-        };
-        let bit = _mm512_sllv_epi32(one, _mm512_and_si512(places, _mm512_set1_epi32(31)));
-        let set = _mm512_mask_test_epi32_mask(there, words, bit);
-        let found = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(set, index));
-        // SAFETY: so far at most as many were written as were looked at, so 16 more fit.
-        unsafe { _mm_storeu_si128(members.as_mut_ptr().add(count).cast(), found) };
-        count += set.count_ones() as usize;
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
-    }
-    count
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
 fn all_avx512(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
     // SAFETY: the table is 64 bytes long.
     let numbers = unsafe { _mm512_loadu_si512(NUMBERS.as_ptr().cast()) };
@@ -285,57 +248,6 @@ fn all_avx512(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
         base = _mm512_add_epi16(base, _mm512_set1_epi16(64));
     }
     count
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
-fn winners_avx512(
-    places: &mut WindowPlaces,
-    count: usize,
-    sums: &[f64; WINDOW as usize],
-    lengths: &[u8],
-    left: &[f32; 256],
-    threshold: f64,
-) -> usize {
-    // Lengths are read four at a time, so that the last window needs another way.
-    if lengths.len() < WINDOW as usize + 3 {
-        return (plain::KERNELS.winners)(places, count, sums, lengths, left, threshold);
-    }
-    let limit = _mm512_set1_pd(threshold);
-    let last = _mm256_set1_epi32(WINDOW as i32 - 1);
-    let byte = _mm256_set1_epi32(0xff);
-    let mut kept = 0;
-    for at in (0..count).step_by(8) {
-        let there = match count - at {
-            left if left < 8 => u8::MAX >> (8 - left),
-            _ => u8::MAX,
-        };
-        // SAFETY: there is room for 64 places behind the last.
-        let own = unsafe { _mm_loadu_si128(places.0.as_ptr().add(at).cast()) };
-        let wide = _mm256_and_si256(_mm256_cvtepu16_epi32(own), last);
-        // SAFETY: places are below WINDOW, of which there are sums, and lengths with three bytes more; a byte is
-        // below 256.
-        let most = unsafe {
-            let own = _mm256_i32gather_epi32::<1>(lengths.as_ptr().cast(), wide);
-            let left = _mm256_i32gather_ps::<4>(left.as_ptr(), _mm256_and_si256(own, byte));
-            _mm512_add_pd(
-                _mm512_i32gather_pd::<8>(wide, sums.as_ptr()),
-                _mm512_cvtps_pd(left),
-            )
-        };
-        let wins = _mm512_mask_cmp_pd_mask::<_CMP_GT_OQ>(there, most, limit);
-        let packed = compress_8(wins, own);
-        // SAFETY: not more were kept than were looked at.
-        unsafe { _mm_storeu_si128(places.0.as_mut_ptr().add(kept).cast(), packed) };
-        kept += wins.count_ones() as usize;
-    }
-    kept
-}
-
-/// Moves the places whose bit is set to the front.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
-fn compress_8(mask: u8, places: __m128i) -> __m128i {
-    let wide = _mm512_castsi128_si512(places);
-    _mm512_castsi512_si128(_mm512_maskz_compress_epi16(u32::from(mask), wide))
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]

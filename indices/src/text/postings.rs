@@ -1,9 +1,10 @@
 //! Postings: for each term the sentences that have it, ascending, and how often.
 //!
 //! ```text
-//! terms         for each term, by number:  df, then
-//!                 df = 1:  sentence, tf − 1                         (three integers in all, no postings)
-//!                 df > 1:  the bytes of its list
+//! terms         for each term, by number:
+//!                 df > 1:  df, the bytes of its list
+//!                 df = 1:  0, sentence                         where tf is 1; there are no postings
+//!                          1, sentence, tf − 2                 where it is more
 //! terms.groups  (offset in terms u64, offset in postings u64) for every 32 terms
 //! postings      lists, one after the other; 64 bytes of padding
 //! a short list  df < 128: pairs, each gap · 2 + (tf > 1), then tf − 2 if tf > 1
@@ -14,8 +15,8 @@
 //!               offset u32 of every 32nd block
 //! ```
 //!
-//! A gap is the distance to the sentence before, less one; the first counts from −1. Integers outside the
-//! directory are of variable length. `packing.rs` describes blocks, `impacts.rs` the impacts. All sections are bulk:
+//! A gap is the distance to the sentence before, less one; the first counts from −1. The sentence of a term takes as
+//! many bytes as the number of sentences does; other integers outside the directory are of variable length. `packing.rs` describes blocks, `impacts.rs` the impacts. All sections are bulk:
 //! whatever is read from them is checked where it is read.
 //!
 //! The directory lets a search go to the block of a sentence without reading those before.
@@ -103,9 +104,9 @@ impl PostingsStore {
             let mut rest = self.terms.get(usize::try_from(start).ok()?..)?;
             let mut at = postings;
             for _ in 0..number % GROUP {
-                at = at.checked_add(Entry::take(&mut rest)?.len())?;
+                at = at.checked_add(self.entry(&mut rest)?.len())?;
             }
-            Some((Entry::take(&mut rest)?, at))
+            Some((self.entry(&mut rest)?, at))
         };
         let Some((entry, at)) = entry() else {
             return Err(self.damaged_term(number, start));
@@ -166,6 +167,27 @@ impl PostingsStore {
         Ok(self.list(number)?.df)
     }
 
+    /// Takes the next entry.
+    fn entry(&self, bytes: &mut &[u8]) -> Option<Entry> {
+        let df = varint::take_u32(bytes)?;
+        if df > 1 {
+            let len = varint::take(bytes)?;
+            return Some(Entry::List { df, len });
+        }
+        let own;
+        (own, *bytes) = bytes.split_at_checked(sentence_bytes(self.sentences))?;
+        let mut sentence = [0; 4];
+        sentence[..own.len()].copy_from_slice(own);
+        let tf = match df {
+            0 => 1,
+            _ => varint::take_u32(bytes)?.saturating_add(2),
+        };
+        Some(Entry::Single {
+            sentence: u32::from_le_bytes(sentence),
+            tf,
+        })
+    }
+
     fn damaged_term(&self, number: u32, group: u64) -> Error {
         let message = format!(
             "the entry of term {number} of {} does not hold: expected a list inside its section over at most {} sentences",
@@ -177,6 +199,12 @@ impl PostingsStore {
     }
 }
 
+/// The bytes that the number of one of so many sentences takes, at most 4.
+fn sentence_bytes(sentences: u32) -> usize {
+    let bits = u32::BITS - sentences.saturating_sub(1).leading_zeros();
+    bits.div_ceil(8).max(1) as usize
+}
+
 /// What the section of terms says of one.
 enum Entry {
     Single { sentence: u32, tf: u32 },
@@ -184,20 +212,6 @@ enum Entry {
 }
 
 impl Entry {
-    fn take(bytes: &mut &[u8]) -> Option<Entry> {
-        match varint::take_u32(bytes)? {
-            0 => None,
-            1 => Some(Entry::Single {
-                sentence: varint::take_u32(bytes)?,
-                tf: varint::take_u32(bytes)?.checked_add(1)?,
-            }),
-            df => Some(Entry::List {
-                df,
-                len: varint::take(bytes)?,
-            }),
-        }
-    }
-
     /// The bytes that its list takes.
     fn len(&self) -> u64 {
         match self {

@@ -2,7 +2,10 @@
 
 use morelet_mapped::{SectionWriter, Writer};
 
-use super::{BLOCK, CLASSES, GROUP, GROUPS, Impacts, OFFSETS, PADDING, REVISION, TERMS, packing};
+use super::{
+    BLOCK, CLASSES, GROUP, GROUPS, Impacts, OFFSETS, PADDING, REVISION, TERMS, packing,
+    sentence_bytes,
+};
 use crate::error::{Error, Result};
 use crate::spool::Spool;
 use crate::varint;
@@ -74,17 +77,26 @@ impl<'a> ListWriter<'a> {
 
     /// Ends the list, which has at least one posting, and tells `terms` of it.
     pub fn end(&mut self, section: &mut SectionWriter<'_>, terms: &mut TermsWriter) -> Result<()> {
+        let mut entry = Vec::with_capacity(16);
         if self.df == 1 {
-            let tf = u64::from(self.tfs[0] - 1);
-            terms.add(&[1, u64::from(self.gaps[0]), tf], 0)?;
+            let [tf, ..] = self.tfs;
+            entry.push(u8::from(tf > 1));
+            // There are fewer sentences than 2³².
+            let bytes = sentence_bytes(self.lengths.len() as u32);
+            entry.extend(&self.gaps[0].to_le_bytes()[..bytes]);
+            if tf > 1 {
+                varint::put(&mut entry, u64::from(tf - 2));
+            }
         } else {
             match self.directory.is_empty() {
                 true => self.put_pairs(),
                 false => self.put_rest()?,
             }
             self.write_out(section)?;
-            terms.add(&[u64::from(self.df), self.len], self.len)?;
+            varint::put(&mut entry, u64::from(self.df));
+            varint::put(&mut entry, self.len);
         }
+        terms.add(&entry, self.len)?;
         (self.filled, self.df, self.next, self.len) = (0, 0, 0, 0);
         self.impacts = Impacts([0; CLASSES]);
         self.directory.clear();
@@ -136,7 +148,6 @@ pub(in crate::text) struct TermsWriter {
     groups: Spool,
     len: u32,
     postings: u64,
-    bytes: Vec<u8>,
 }
 
 impl TermsWriter {
@@ -147,21 +158,16 @@ impl TermsWriter {
             groups,
             len: 0,
             postings: 0,
-            bytes: Vec::new(),
         }
     }
 
     /// Adds a term of which the section says `entry` and whose list takes `postings` bytes.
-    fn add(&mut self, entry: &[u64], postings: u64) -> Result<()> {
+    fn add(&mut self, entry: &[u8], postings: u64) -> Result<()> {
         if self.len.is_multiple_of(GROUP) {
             self.groups.put(&self.terms.len().to_le_bytes())?;
             self.groups.put(&self.postings.to_le_bytes())?;
         }
-        self.bytes.clear();
-        for &value in entry {
-            varint::put(&mut self.bytes, value);
-        }
-        self.terms.put(&self.bytes)?;
+        self.terms.put(entry)?;
         self.len += 1;
         self.postings += postings;
         Ok(())

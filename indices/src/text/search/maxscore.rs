@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use super::best::{Best, Floor, Scored};
 use super::cursor::Cursor;
-use super::window::{Chance, WINDOW, Window, members};
+use super::window::{Chance, WINDOW, Window};
 use crate::error::Result;
 use crate::kernels::prefetch;
 use crate::text::bm25::TermScores;
@@ -50,6 +50,7 @@ impl<'a> Clause<'a> {
         })
     }
 
+    /// What it adds to the score of a sentence.
     #[inline]
     fn score(&self, tf: u32, length: u8) -> f32 {
         match (&self.table, tf) {
@@ -131,7 +132,8 @@ impl Clause<'_> {
         let mut buffer = [0; 128];
         cursor.skip_to(start)?;
         cursor.take_until(end, |sentences, tfs| {
-            for &at in members(sentences, start, &bits, &mut buffer) {
+            let count = Window::members(sentences, start, &bits, &mut buffer);
+            for &at in &buffer[..count] {
                 let sentence = sentences[usize::from(at)];
                 let length = lengths[sentence as usize];
                 let score = match (&table, tfs.map_or(1, |tfs| tfs[usize::from(at)])) {

@@ -1,7 +1,7 @@
 //! The scores of the sentences of a window while they are added up.
 
 pub(super) use crate::kernels::WINDOW;
-use crate::kernels::{Bitmap, Kernels, WindowPlaces, kernels};
+use crate::kernels::{BLOCK, Bitmap, WindowPlaces, kernels};
 
 const PLACES: usize = WINDOW as usize;
 
@@ -10,10 +10,11 @@ pub(super) struct Window {
     sums: Box<[f64; PLACES]>,
     /// A bit for each place that has a sum.
     touched: Bitmap,
+    /// The places whose bit is set, ascending, once candidates were chosen.
+    places: Box<WindowPlaces>,
     /// The places of candidates, ascending, and how many there are.
-    candidates: Box<WindowPlaces>,
+    candidates: Box<[u16; PLACES]>,
     count: usize,
-    kernels: &'static Kernels,
 }
 
 /// Who may still be among the best: `sum + left[length] > threshold`.
@@ -27,15 +28,24 @@ pub(super) struct Chance<'a> {
     pub threshold: f64,
 }
 
+impl Chance<'_> {
+    #[inline]
+    fn has(&self, place: u16, sums: &[f64; PLACES]) -> bool {
+        let length = self.lengths[usize::from(place)];
+        sums[usize::from(place) % PLACES] + f64::from(self.left[usize::from(length)])
+            > self.threshold
+    }
+}
+
 impl Window {
     /// No sums.
     pub fn new() -> Window {
         Window {
             sums: Box::new([0.0; PLACES]),
             touched: [0; PLACES / 64],
-            candidates: Box::new(WindowPlaces::new()),
+            places: Box::new(WindowPlaces::new()),
+            candidates: Box::new([0; PLACES]),
             count: 0,
-            kernels: kernels(),
         }
     }
 
@@ -50,31 +60,50 @@ impl Window {
     /// Makes candidates of the places with a sum that have a chance, and whose bit in `allowed` is set if that is
     /// given: words of 64 from the window's first place on; no words are all zeros.
     pub fn choose(&mut self, allowed: Option<&[u64]>, chance: Chance<'_>) {
-        let bits = match allowed {
-            None => self.touched,
-            Some(allowed) => {
-                std::array::from_fn(|at| self.touched[at] & allowed.get(at).copied().unwrap_or(0))
-            }
-        };
-        self.count = (self.kernels.all)(&bits, &mut self.candidates);
-        self.drop_losers(chance);
+        if let Some(allowed) = allowed {
+            self.refuse_others(allowed);
+        }
+        let touched = (kernels().all)(&self.touched, &mut self.places);
+        let (sums, candidates) = (&*self.sums, &mut *self.candidates);
+        let mut count = 0;
+        for &place in self.places.first(touched) {
+            // Without a branch: which it is cannot be foreseen.
+            candidates[count % PLACES] = place;
+            count += usize::from(chance.has(place, sums));
+        }
+        self.count = count;
+    }
+
+    /// Makes as if only places of these words of bits had been touched.
+    fn refuse_others(&mut self, allowed: &[u64]) {
+        let allowed = allowed.iter().chain(std::iter::repeat(&0));
+        let mut refused = self.touched;
+        for ((refused, touched), allowed) in refused.iter_mut().zip(&mut self.touched).zip(allowed)
+        {
+            *refused &= !allowed;
+            *touched &= allowed;
+        }
+        let count = (kernels().all)(&refused, &mut self.places);
+        for &place in self.places.first(count) {
+            self.sums[usize::from(place) % PLACES] = 0.0;
+        }
     }
 
     /// Drops the candidates that have no chance.
     pub fn drop_losers(&mut self, chance: Chance<'_>) {
-        self.count = (self.kernels.winners)(
-            &mut self.candidates,
-            self.count,
-            &self.sums,
-            chance.lengths,
-            chance.left,
-            chance.threshold,
-        );
+        let (sums, candidates) = (&*self.sums, &mut *self.candidates);
+        let mut kept = 0;
+        for at in 0..self.count {
+            let place = candidates[at % PLACES];
+            candidates[kept % PLACES] = place;
+            kept += usize::from(chance.has(place, sums));
+        }
+        self.count = kept;
     }
 
     /// The places of the candidates, ascending.
     pub fn candidates(&self) -> &[u16] {
-        self.candidates.first(self.count)
+        &self.candidates[..self.count]
     }
 
     /// Adds to the sum of a candidate.
@@ -87,39 +116,45 @@ impl Window {
     pub fn bitmap(&self) -> Bitmap {
         let mut bits = [0; PLACES / 64];
         for &place in self.candidates() {
-            bits[usize::from(place) / 64] |= 1 << (place % 64);
+            bits[usize::from(place) % PLACES / 64] |= 1 << (place % 64);
         }
         bits
     }
 
-    /// Hands out the candidates and their sums, and is empty again.
-    pub fn drain(&mut self, mut take: impl FnMut(u32, f64)) {
-        for &place in self.candidates.first(self.count) {
-            take(u32::from(place), self.sums[usize::from(place)]);
+    /// Writes down which of these sentences of a window that begins at `start` are in `bits`: their indices, and
+    /// gives how many.
+    #[inline]
+    pub fn members(
+        sentences: &[u32],
+        start: u32,
+        bits: &Bitmap,
+        members: &mut [u8; BLOCK],
+    ) -> usize {
+        let mut count = 0;
+        for (&sentence, index) in sentences.iter().zip(0u8..).take(BLOCK) {
+            let place = sentence.wrapping_sub(start) as usize % PLACES;
+            members[count] = index;
+            count += (bits[place / 64] >> (place % 64) & 1) as usize;
         }
-        self.clear();
+        count
     }
 
-    /// Forgets all sums and candidates.
-    pub fn clear(&mut self) {
-        self.count = (self.kernels.all)(&self.touched, &mut self.candidates);
-        for &place in self.candidates.first(self.count) {
+    /// Hands out the candidates and their sums, and is empty again.
+    pub fn drain(&mut self, mut take: impl FnMut(u32, f64)) {
+        for &place in self.candidates() {
+            take(u32::from(place), self.sums[usize::from(place) % PLACES]);
+        }
+        let touched: u32 = self.touched.iter().map(|bits| bits.count_ones()).sum();
+        for &place in self.places.first(touched as usize) {
             self.sums[usize::from(place) % PLACES] = 0.0;
         }
         self.touched = [0; PLACES / 64];
         self.count = 0;
     }
-}
 
-/// Which of these sentences of a window that begins at `start` are in `bits`: their indices are put into
-/// `members`.
-#[inline]
-pub(super) fn members<'m>(
-    sentences: &[u32],
-    start: u32,
-    bits: &Bitmap,
-    members: &'m mut [u8; 128],
-) -> &'m [u8] {
-    let count = (kernels().members)(sentences, start, bits, members);
-    &members[..count]
+    /// Forgets what a search that failed has left.
+    pub fn clear(&mut self) {
+        self.refuse_others(&[]);
+        self.count = 0;
+    }
 }

@@ -32,9 +32,12 @@ pub(super) struct Values {
     closed: VecDeque<PlainBlock>,
     closed_bytes: usize,
     /// Blocks that threads compress, with their bytes.
-    given: VecDeque<(Ticket<Result<Vec<Vec<u8>>>>, usize)>,
+    given: VecDeque<(Ticket<Compressed>, usize)>,
     given_bytes: usize,
 }
+
+/// Blocks, compressed.
+type Compressed = Result<Vec<Vec<u8>>>;
 
 /// What is known of the corpus when its blocks are compressed.
 enum Learning {

@@ -49,7 +49,7 @@ pub(crate) struct Kernels {
 }
 
 /// The numbers of a [`Bitmap`].
-pub(crate) const WINDOW: u32 = 4096;
+pub(crate) const WINDOW: u32 = 8192;
 
 /// A bit for each of [`WINDOW`] numbers.
 pub(crate) type Bitmap = [u64; WINDOW as usize / 64];
@@ -83,19 +83,6 @@ impl Places {
     pub fn get(&self, index: usize) -> u16 {
         self.0[index]
     }
-}
-
-/// Asks for these bytes, which will be read soon.
-#[inline]
-pub(crate) fn prefetch(bytes: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in bytes.chunks(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, at an address that may be read.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = bytes;
 }
 
 /// What this processor can do best.

@@ -19,7 +19,6 @@ use super::best::{Best, Floor, Scored};
 use super::cursor::Cursor;
 use super::window::{Chance, WINDOW, Window};
 use crate::error::Result;
-use crate::kernels::prefetch;
 use crate::text::bm25::TermScores;
 use crate::text::postings::List;
 
@@ -235,7 +234,6 @@ pub(super) fn best(
         }
         let start = first - first % WINDOW;
         let end = start.saturating_add(WINDOW).min(part.sentences.end);
-        prefetch(&part.lengths[start as usize..end as usize]);
         for clause in &mut *needed {
             clause.add_to(window, start, end, part.lengths)?;
         }

@@ -27,7 +27,6 @@ mod postings;
 mod query;
 mod search;
 mod segment;
-#[allow(dead_code, reason = "until the index gives snippets")]
 mod snippet;
 mod tokenizer;
 

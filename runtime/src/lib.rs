@@ -111,8 +111,8 @@ pub use manifest::{
     Part, PartKind, Task,
 };
 pub use morelet_indices::{
-    Explanation, Filter, Hit, ParagraphId, SearchOptions, SentenceHit, SentenceId, TermExplanation,
-    TextIndex,
+    Explanation, Filter, Hit, ParagraphId, SearchOptions, SentenceHit, SentenceId, Snippet,
+    TermExplanation, TextIndex,
 };
 pub use morelet_mapped::{Load, OpenOptions, Verify};
 pub use morelet_models::Cancel;

@@ -257,6 +257,40 @@ fn an_explanation_adds_up_by_lucenes_formula() {
 }
 
 #[test]
+fn snippets_tell_where_the_querys_words_stand_in_characters() {
+    let built = build();
+    let query = "the museum of the river word9";
+    let words = ["the", "museum", "of", "river", "word9"];
+    let plain = built.hits(query, &[]);
+    let value = |hit: &Value| hit["value"].as_str().expect("text").to_owned();
+    for (flag, longest) in [("--snippets", 200), ("--snippets=60", 60)] {
+        let hits = built.hits(query, &[flag]);
+        for (plain, hit) in plain.iter().zip(&hits) {
+            for key in ["rank", "score", "key", "id", "title", "value"] {
+                assert_eq!(plain[key], hit[key], "{key}");
+            }
+            assert!(hit["paragraph"].is_u64() && hit.get("explanation").is_none());
+            let snippet = &hit["snippet"];
+            let text = snippet["text"].as_str().expect("text");
+            let characters: Vec<char> = text.chars().collect();
+            assert!(characters.len() <= longest, "{text}");
+            assert!(value(hit).contains(text.trim_matches('…').trim()), "{text}");
+            let matches = snippet["matches"].as_array().expect("matches");
+            assert!(!matches.is_empty(), "{snippet}");
+            let at = |of: &Value, n: usize| of[n].as_u64().expect("a number") as usize;
+            let mut marked: Vec<String> = Vec::new();
+            for one in matches {
+                marked.push(characters[at(one, 0)..at(one, 1)].iter().collect());
+            }
+            // Every word of the query that the snippet has is marked, and nothing else.
+            let all = text.split(|c: char| !c.is_alphanumeric());
+            let expected: Vec<&str> = all.filter(|word| words.contains(word)).collect();
+            assert_eq!(marked, expected, "{text}");
+        }
+    }
+}
+
+#[test]
 fn hits_can_be_printed_for_people() {
     let built = build();
     let args = ["search", text(&built.whole), "text", "museum word7"];
@@ -523,7 +557,7 @@ fn queries_of_any_length_are_answered() {
 #[test]
 fn wrong_usage_is_exit_code_2_before_anything_is_opened() {
     let tools = tools!();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["search", "b", "text", "x", "--effort", "1.1"], "0 to 1"),
         (&["search", "b", "text", "x", "--effort", "nan"], "0 to 1"),
         (&["search", "b", "text", "x", "--effort=-0.1"], "0 to 1"),
@@ -543,6 +577,8 @@ fn wrong_usage_is_exit_code_2_before_anything_is_opened() {
             &["search", "b", "text", "--input", "-", "--paragraphs", "-"],
             "standard input",
         ),
+        (&["search", "b", "image", "x", "--snippets"], "--snippets"),
+        (&["search", "b", "text", "x", "--snippets=0"], "--snippets"),
         (
             &["search", "b", "text", "x", "--paragraphs"],
             "--paragraphs",

@@ -153,7 +153,7 @@ mod tests {
                     (kernels.add_high)(shift, &got, &mut own);
                     assert_eq!(own[..count], high[..count], "{} {shift}", kernels.name);
                 }
-                let mut bitmap: Bitmap = [0; 64];
+                let mut bitmap: Bitmap = [0; WINDOW as usize / 64];
                 bitmap.fill_with(|| u64::from(random()) << 32 | u64::from(random()));
                 let (mut expected, mut got) = (WindowPlaces::new(), WindowPlaces::new());
                 let count = (plain::KERNELS.all)(&bitmap, &mut expected);

@@ -13,6 +13,7 @@ use super::lengths::LENGTHS;
 use super::query;
 use super::search::{self, Pool, Scored};
 use super::segment::Segment;
+use super::snippet::{Highlighter, Snippet};
 use crate::error::{Error, Result};
 use crate::hit::{Hit, join_equal_values};
 use crate::store::Value;
@@ -275,6 +276,14 @@ impl TextIndex {
             average_length: self.bm25.average_length(),
             terms,
         })
+    }
+
+    /// The part of a paragraph that tells most of what `query` has in common with it, in at most `characters`
+    /// characters; its beginning where that is nothing. The words are weighed by what they weigh in this index.
+    pub fn snippet(&self, query: &str, paragraph: &str, characters: usize) -> Result<Snippet> {
+        let terms = query::terms(self.analyzer(), &self.segments, &self.bm25, query)?;
+        let weights = terms.into_iter().map(|term| (term.text, term.weight));
+        Ok(Highlighter::new(self.analyzer(), weights).snippet(paragraph, characters))
     }
 
     /// A filter that lets sentences of `paragraphs` through.

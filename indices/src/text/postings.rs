@@ -24,7 +24,9 @@
 use morelet_mapped::{Bytes, Container, Slice};
 
 use super::impacts::{CLASSES, Impacts};
-use super::packing::{self, PADDING};
+#[cfg(feature = "build")]
+use super::packing;
+use super::packing::PADDING;
 use crate::error::{Error, Result};
 use crate::varint;
 
@@ -301,6 +303,7 @@ impl<'a> List<'a> {
     }
 
     /// Calls `act` with every sentence and tf, in order.
+    #[cfg(feature = "build")]
     pub fn for_each(&self, mut act: impl FnMut(u32, u32) -> Result<()>) -> Result<()> {
         let mut block = Block::new();
         for index in 0..self.blocks {

@@ -1,7 +1,7 @@
 //! A line of the output.
 
 use crate::QueryId;
-use morelet_indices::{Explanation, Hit};
+use morelet_indices::{Explanation, Hit, Snippet};
 use serde::Serialize;
 
 /// What a query found.
@@ -26,6 +26,8 @@ pub(super) struct HitLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paragraph: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<SnippetLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<ExplanationLine>,
 }
 
@@ -39,8 +41,34 @@ impl From<Hit> for HitLine {
             title: hit.title,
             value: hit.value,
             paragraph: None,
+            snippet: None,
             explanation: None,
         }
+    }
+}
+
+/// A part of the value, and where in it the query's words stand, in characters, end exclusive.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct SnippetLine {
+    pub text: String,
+    pub matches: Vec<[usize; 2]>,
+}
+
+impl From<Snippet> for SnippetLine {
+    fn from(Snippet { text, matches }: Snippet) -> Self {
+        // Both go on from match to match: snippets may be as long as paragraphs.
+        let (mut bytes, mut characters) = (0, 0);
+        let mut character_of = |byte: usize| {
+            let passed = text.get(bytes..byte).unwrap_or_default();
+            characters += passed.chars().count();
+            bytes += passed.len();
+            characters
+        };
+        let matches = matches
+            .into_iter()
+            .map(|place| [character_of(place.start), character_of(place.end)])
+            .collect();
+        Self { text, matches }
     }
 }
 
@@ -77,5 +105,26 @@ impl From<Explanation> for ExplanationLine {
             average_length: explanation.average_length,
             terms: terms.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_are_counted_in_characters() {
+        let text = "…größer als Öl…".to_owned();
+        let at = |word: &str| {
+            let start = text.find(word).unwrap();
+            start..start + word.len()
+        };
+        let snippet = Snippet {
+            matches: vec![at("größer"), at("Öl")],
+            text: text.clone(),
+        };
+        let line = SnippetLine::from(snippet);
+        assert_eq!(line.matches, [[1, 7], [12, 14]]);
+        assert_eq!(line.text, text);
     }
 }

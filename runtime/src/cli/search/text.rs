@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// How many queries each thread is given at a time.
 const SHARE: usize = 16;
 
+/// `SNIPPET_CHARACTERS`, as an argument.
+const DEFAULT_SNIPPET: &str = "200";
+
 /// Options of text searches.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Text")]
@@ -24,6 +27,10 @@ pub(super) struct TextArgs {
     /// Add to each hit its score, term by term
     #[arg(long)]
     explain: bool,
+    /// Add to each hit the part of its value that says best why it was found, CHARS characters long [default: 200]
+    #[arg(long, value_name = "CHARS", num_args = 0..=1, require_equals = true, default_missing_value = DEFAULT_SNIPPET,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    snippets: Option<u32>,
     /// Search only the paragraphs whose numbers a file lists, one a line; `-` is standard input. Hits tell theirs,
     /// `paragraph`, with this option, --explain or --snippets
     #[arg(long, value_name = "F")]
@@ -36,6 +43,7 @@ impl TextArgs {
         [
             (self.effort.is_some(), "--effort"),
             (self.explain, "--explain"),
+            (self.snippets.is_some(), "--snippets"),
             (self.paragraphs.is_some(), "--paragraphs"),
         ]
         .into_iter()
@@ -49,6 +57,7 @@ pub(super) struct TextSearch {
     filter: Option<Filter>,
     effort: Effort,
     explain: bool,
+    snippets: Option<usize>,
     k: usize,
     keys: bool,
     /// How many threads share a query.
@@ -75,6 +84,7 @@ impl TextSearch {
             filter,
             effort: args.text.effort.unwrap_or_default(),
             explain: args.text.explain,
+            snippets: args.text.snippets.map(|characters| characters as usize),
             k: args.k as usize,
             keys: args.keys,
             threads: if of_a_file { 1 } else { threads },
@@ -114,7 +124,10 @@ impl TextSearch {
 
     fn line(&self, query: &str, hit: Hit) -> Result<HitLine> {
         let mut line = HitLine::from(hit);
-        if !self.explain && self.filter.is_none() {
+        if let Some(characters) = self.snippets {
+            let snippet = self.index.snippet(query, &line.value, characters)?;
+            line.snippet = Some(snippet.into());
+        } else if !self.explain && self.filter.is_none() {
             return Ok(line);
         }
         // The key of a sentence is its number.
@@ -149,4 +162,17 @@ fn filter_of(index: &TextIndex, path: &Path) -> Result<Filter> {
         }
     }
     Ok(index.filter(paragraphs)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snippets_are_as_long_as_the_library_makes_them() {
+        assert_eq!(
+            DEFAULT_SNIPPET.parse(),
+            Ok(morelet_indices::SNIPPET_CHARACTERS)
+        );
+    }
 }

@@ -14,9 +14,11 @@
 
 use std::iter::Peekable;
 
-use unicode_segmentation::UnicodeSegmentation;
-
 use crate::text::anchors::{Anchor, anchors, without_tags};
+
+mod bounds;
+
+use bounds::bounds;
 
 /// What stands before a name.
 pub const TITLES: [&str; 43] = [
@@ -73,7 +75,7 @@ fn ends(text: &str) -> Vec<usize> {
         tags: 0,
     };
     let mut ends = Vec::new();
-    for (start, sentence) in plain.split_sentence_bound_indices() {
+    for (start, sentence) in bounds(&plain) {
         let end = start + sentence.len();
         if end == plain.len() {
             ends.push(text.len());

@@ -28,6 +28,8 @@ pub(super) struct Values {
     learning: Learning,
     /// Blocks that go before those in `closed`.
     backlog: Backlog,
+    /// How many bytes of the backlog are to be given out soon.
+    due: usize,
     /// Blocks that were cut and not given out yet.
     closed: VecDeque<PlainBlock>,
     closed_bytes: usize,
@@ -82,6 +84,7 @@ impl Values {
             builder: left.builder,
             learning,
             backlog,
+            due: 0,
             closed: VecDeque::new(),
             closed_bytes: 0,
             given: VecDeque::new(),
@@ -119,6 +122,10 @@ impl Values {
             return self.go_on(pool);
         }
         self.backlog.put(&block)?;
+        if let Learning::Done(_) = self.learning {
+            // Two go for one that comes, until there is none.
+            self.due += 2 * block.len();
+        }
         if let Learning::Wait(samples) = &mut self.learning
             && block.is_sample()
             && samples.add(block)
@@ -150,17 +157,15 @@ impl Values {
             self.put(&blocks??)?;
         }
         if let Learning::Done(_) = self.learning {
-            // The backlog is long: it is worked at whenever a thread may have time.
-            while self.given_bytes < 2 * TOGETHER * pool.threads() && !self.backlog.is_empty() {
+            while self.due > TOGETHER && !self.backlog.is_empty() {
+                self.due -= TOGETHER;
                 self.give_backlog(pool)?;
+                self.put_most(pool)?;
             }
             if self.closed_bytes >= TOGETHER {
                 self.give(pool);
             }
-            // Long values take memory, so they are not many at a time.
-            while self.given_bytes > 4 * TOGETHER * pool.threads() {
-                self.put_first()?;
-            }
+            self.put_most(pool)?;
         }
         Ok(())
     }
@@ -191,6 +196,14 @@ impl Values {
             self.given.push_back((ticket, bytes));
             self.given_bytes += bytes;
         }
+    }
+
+    /// Waits until the threads have no more than a few blocks: long ones take memory.
+    fn put_most(&mut self, pool: &Pool) -> Result<()> {
+        while self.given_bytes > 4 * TOGETHER * pool.threads() {
+            self.put_first()?;
+        }
+        Ok(())
     }
 
     fn put_first(&mut self) -> Result<()> {
@@ -230,9 +243,7 @@ impl Values {
         if let Learning::Done(_) = self.learning {
             while !self.backlog.is_empty() {
                 self.give_backlog(pool)?;
-                while self.given_bytes > 2 * TOGETHER * pool.threads() {
-                    self.put_first()?;
-                }
+                self.put_most(pool)?;
             }
             self.give(pool);
         }

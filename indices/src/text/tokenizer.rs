@@ -30,9 +30,10 @@ impl<'a> Iterator for Words<'a> {
     fn next(&mut self) -> Option<&'a str> {
         loop {
             let bytes = self.rest.as_bytes();
-            let skipped = bytes.iter().position(|&byte| kind(byte) != Kind::Between)?;
-            // Only ASCII was passed over.
-            self.rest = &self.rest[skipped..];
+            let skipped = bytes.iter().position(|&byte| kind(byte) != Kind::Between);
+            // Only ASCII is passed over.
+            self.rest = &self.rest[skipped.unwrap_or(bytes.len())..];
+            skipped?;
             let len = match plain(self.rest.as_bytes()) {
                 Some(len) => len,
                 None => longest(self.rest),
@@ -87,8 +88,9 @@ fn kind(byte: u8) -> Kind {
 /// words are, and one look behind it shows that it ends there. `None` leaves the answer to [`longest`].
 #[inline]
 fn plain(text: &[u8]) -> Option<usize> {
-    let run = text.iter().position(|&byte| kind(byte) != Kind::Inner);
-    let len = run.unwrap_or(text.len());
+    // A longer run is not looked through again for each of the words that it is cut into.
+    let run = text.iter().take(MAX_UNITS + 1);
+    let len = run.take_while(|&&byte| kind(byte) == Kind::Inner).count();
     if len == 0 || len > MAX_UNITS {
         return None;
     }
@@ -139,6 +141,12 @@ mod tests {
             }
         }
         words
+    }
+
+    #[test]
+    fn a_long_run_of_letters_takes_no_long_time() {
+        let text = "a".repeat(8 << 20);
+        assert_eq!(words(&text).count(), text.len().div_ceil(MAX_UNITS));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use morelet_benches::Result;
+use morelet_indices::Analyzer;
 
 use crate::clock::Taken;
 use crate::{USAGE, lucene, ours, parts, tantivy};
@@ -23,11 +24,16 @@ pub struct Built {
 /// `text_peers build …`
 pub fn run(args: &[String]) -> Result<()> {
     let mut threads = 1;
+    let mut ours_only = ours::Options::default();
     let mut paths = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--threads" => threads = args.next().ok_or(USAGE)?.parse()?,
+            "--memory-mib" => {
+                ours_only.memory = args.next().ok_or(USAGE)?.parse::<u64>()? << 20;
+            }
+            "--english" => ours_only.analyzer = Analyzer::English,
             other => paths.push(other),
         }
     }
@@ -36,7 +42,7 @@ pub fn run(args: &[String]) -> Result<()> {
     };
     let (corpus, index) = (Path::new(corpus), Path::new(index));
     let built = match *engine {
-        "ours" => ours::build(corpus, index, threads)?,
+        "ours" => ours::build(corpus, index, threads, ours_only)?,
         "tantivy" => tantivy::build(corpus, index, threads)?,
         "lucene" => lucene::build(corpus, index, threads)?,
         _ => return Err(USAGE.into()),
@@ -63,5 +69,15 @@ pub fn run(args: &[String]) -> Result<()> {
         built.compared.join(", "),
         list.join(", ")
     );
+    // Lucene is a process of its own.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))
+        && *engine != "lucene"
+    {
+        println!(
+            "Most memory at a time, mapped files included: {}",
+            peak.trim()
+        );
+    }
     Ok(())
 }

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! B="cargo bench -p morelet-benches --no-default-features --features peers --bench text_peers --"
-//! $B build ours|tantivy|lucene CORPUS.lines INDEX [--threads N]
+//! $B build ours|tantivy|lucene CORPUS.lines INDEX [--threads N] [--memory-mib N] [--english]
 //! $B search --queries NAME=FILE.lines… [--ours INDEX] [--tantivy INDEX] [--lucene INDEX] [-k 10] [--passes 5]
 //!           [--warm-up 4] [--json FILE]
 //! ```
+//!
+//! `--memory-mib` and `--english` (its analyzer, over the terms of the other) are for ours alone.
 //!
 //! All read the same lines of terms (see the crate's documentation) into one segment: documents and frequencies, no
 //! positions, nothing stored; BM25 with k1 = 1.2 and b = 0.75. A query is the disjunction of its terms; a term that is
@@ -31,6 +33,7 @@ use morelet_benches::Result;
 type Hit = (u32, f32);
 
 const USAGE: &str = "usage: text_peers build ours|tantivy|lucene CORPUS.lines INDEX [--threads N]
+                  [--memory-mib N] [--english]
        text_peers search --queries NAME=FILE.lines… [--ours INDEX] [--tantivy INDEX] [--lucene INDEX] [-k 10]
                   [--passes 5] [--warm-up 4] [--json FILE]";
 

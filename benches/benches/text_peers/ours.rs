@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use morelet_benches::{Result, open};
-use morelet_indices::{Article, ParagraphText, TextIndex, TextIndexBuilder, TextOptions};
+use morelet_indices::{Analyzer, Article, ParagraphText, TextIndex, TextIndexBuilder, TextOptions};
 
 use crate::Hit;
 use crate::build::Built;
@@ -13,13 +13,33 @@ use crate::search::Engine;
 /// The sections that peers have as well.
 const COMPARED: &[&str] = &["dictionary", "terms", "terms.groups", "postings", "lengths"];
 
+/// What only our build can be told.
+pub struct Options {
+    /// How many bytes of memory it may take.
+    pub memory: u64,
+    /// How lines of terms become terms.
+    pub analyzer: Analyzer,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let options = TextOptions::default();
+        Options {
+            memory: options.memory,
+            analyzer: Analyzer::Standard,
+        }
+    }
+}
+
 /// Builds an index at `index`, every article a paragraph, without the store of paragraphs.
-pub fn build(corpus: &Path, index: &Path, threads: usize) -> Result<Built> {
+pub fn build(corpus: &Path, index: &Path, threads: usize, options: Options) -> Result<Built> {
     let clock = Clock::of_process();
     let mut lines = open(corpus)?;
     let options = TextOptions {
         threads,
         values: false,
+        memory: options.memory,
+        analyzer: options.analyzer,
         ..TextOptions::default()
     };
     let mut builder = TextIndexBuilder::create(index, options)?;

@@ -61,6 +61,17 @@ impl Spool {
         })
     }
 
+    /// Forgets all bytes.
+    pub fn clear(&mut self) -> Result<()> {
+        self.flush()?;
+        let file = self.file.get_mut();
+        file.set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .map_err(|error| Error::io(CANNOT_WRITE, &self.path, error))?;
+        self.len = 0;
+        Ok(())
+    }
+
     /// Where the bytes are.
     pub fn path(&self) -> &Path {
         &self.path

@@ -344,6 +344,7 @@ impl TextIndexBuilder {
         let left = self.values.checkpoint(&self.pool)?;
         self.state.counts = self.counts.len();
         Checkpoint::save(self.folder.path(), &self.plan, &self.state, &left)?;
+        self.values.checkpointed()?;
         self.folder.keep(true);
         self.health = health;
         self.last_checkpoint = Instant::now();

@@ -62,6 +62,17 @@ impl Backlog {
         self.at = 0;
     }
 
+    /// Forgets all blocks, and gives their room on the disk back.
+    pub fn clear(&mut self) -> Result<()> {
+        (self.at, self.flushed) = (0, 0);
+        self.spool.clear()
+    }
+
+    /// The bytes of all blocks, those that were taken too.
+    pub fn bytes(&self) -> u64 {
+        self.spool.len()
+    }
+
     /// Whether all were taken.
     pub fn is_empty(&self) -> bool {
         self.at == self.spool.len()

@@ -191,6 +191,48 @@ fn a_build_goes_on_from_its_last_checkpoint_with_the_same_bytes() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// The dictionary is learned when 32 MiB of values have come: checkpoints before, while and after that.
+#[test]
+fn values_that_waited_for_their_dictionary_are_the_same_after_a_kill() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("text.index");
+    // Long words, so that there is little to analyse.
+    let text = |paragraph: u64| -> String {
+        let word = |place: u64| {
+            let mixed = (paragraph * 1000 + place).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            format!("{}{:x} ", "word".repeat(mixed as usize % 7), mixed >> 50)
+        };
+        (0..400).map(word).collect()
+    };
+    let articles: Vec<Article> = (0..700)
+        .map(|id| Article {
+            id: id.to_string(),
+            title: String::new(),
+            paragraphs: (0..10)
+                .map(|number| ParagraphText::Sentences(vec![text(10 * id + number)]))
+                .collect(),
+        })
+        .collect();
+    let bytes: usize = articles.iter().map(Article::bytes).sum();
+    assert!(bytes > 36 << 20, "{bytes}");
+    build(&path, options(2, 1 << 30), &articles, 50);
+    let expected = fs::read(&path).unwrap();
+    let container = Container::open(&path, Kind::TextIndex, OpenOptions::default()).unwrap();
+    let sections = container.sections().iter();
+    let learned = sections.filter(|section| section.name == "values.dictionary");
+    assert!(learned.map(|section| section.len).sum::<u64>() > 200 << 10);
+    for until in [5, 45, 62, 65] {
+        let mut builder = TextIndexBuilder::resume(&path, options(2, 1 << 26), "all").unwrap();
+        go_on(&mut builder, &articles, until);
+        builder.settle().unwrap();
+        assert!(builder.checkpoint().unwrap());
+    }
+    let mut builder = TextIndexBuilder::resume(&path, options(1, 0), "all").unwrap();
+    go_on(&mut builder, &articles, 70);
+    builder.finish(&mut |_, _| {}).unwrap();
+    assert!(fs::read(&path).unwrap() == expected);
+}
+
 #[test]
 fn what_was_begun_otherwise_or_is_damaged_is_not_gone_on_with() {
     let folder = tempdir().unwrap();

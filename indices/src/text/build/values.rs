@@ -19,6 +19,8 @@ use crate::store::{BlockBuilder, Compressor, LEVEL, Learned, PlainBlock, ValueWr
 
 /// A thread compresses blocks of so many bytes together.
 const TOGETHER: usize = 1 << 20;
+/// Not more than this waits while a thread is learning.
+const MOST_WAITING: u64 = 256 << 20;
 
 /// Texts that are being stored.
 pub(super) struct Values {
@@ -144,10 +146,14 @@ impl Values {
 
     /// Does what can be done without waiting for a thread, unless the threads have enough to do.
     fn go_on(&mut self, pool: &Pool) -> Result<()> {
-        if let Learning::Learn(ticket) = &self.learning
-            && let Some(learned) = ticket.take()
-        {
-            self.learning = Learning::Done(learned??);
+        if let Learning::Learn(ticket) = &self.learning {
+            let learned = match self.backlog.bytes() > MOST_WAITING {
+                true => Some(ticket.wait()),
+                false => ticket.take(),
+            };
+            if let Some(learned) = learned {
+                self.learning = Learning::Done(learned??);
+            }
         }
         while let Some((ticket, bytes)) = self.given.front()
             && let Some(blocks) = ticket.take()
@@ -272,6 +278,14 @@ impl Values {
         let bytes = morelet_mapped::encode(&left);
         self.builder = left.builder;
         Ok(bytes?)
+    }
+
+    /// A checkpoint was written: what only the one before needs is not needed any more.
+    pub fn checkpointed(&mut self) -> Result<()> {
+        match self.learning {
+            Learning::Done(_) if self.backlog.bytes() > 0 => self.backlog.clear(),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the sections of the store.

@@ -322,7 +322,7 @@ impl TextIndexBuilder {
         state.tokens += chunk.tokens;
         self.health = Health::Sound;
         if self.resumable
-            && !self.values.is_behind()
+            && !self.values.is_learning()
             && self.last_checkpoint.elapsed() >= self.checkpoint_cost * CHECKPOINT_RATIO
         {
             self.checkpoint()?;

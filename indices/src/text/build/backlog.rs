@@ -57,9 +57,14 @@ impl Backlog {
         Ok(Some(PlainBlock::new(bytes, records)))
     }
 
-    /// Takes from the first block again.
-    pub fn rewind(&mut self) {
-        self.at = 0;
+    /// The bytes of the blocks that were taken.
+    pub fn taken(&self) -> u64 {
+        self.at
+    }
+
+    /// Takes from where so many bytes were taken before; 0 is the first block.
+    pub fn skip_to(&mut self, taken: u64) {
+        self.at = taken.min(self.spool.len());
     }
 
     /// Forgets all blocks, and gives their room on the disk back.

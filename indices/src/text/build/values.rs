@@ -57,8 +57,9 @@ enum Learning {
 pub(super) struct Left {
     /// Bytes of the finished blocks.
     pub finished: u64,
-    /// Bytes of the blocks that wait.
+    /// Bytes of the blocks that wait, those that were taken too, and of those that were taken.
     pub waiting: u64,
+    taken: u64,
     builder: BlockBuilder,
     /// The dictionary, once it was learned.
     learned: Option<Vec<u8>>,
@@ -69,7 +70,10 @@ impl Values {
     pub fn new(finished: Spool, waiting: Spool, left: Left) -> Result<Values> {
         let mut backlog = Backlog::new(waiting);
         let learning = match left.learned {
-            Some(bytes) => Learning::Done(Learned::new(bytes, LEVEL)?),
+            Some(bytes) => {
+                backlog.skip_to(left.taken);
+                Learning::Done(Learned::new(bytes, LEVEL)?)
+            }
             None => {
                 let mut samples = Waiting::default();
                 while let Some(block) = backlog.take()? {
@@ -77,7 +81,7 @@ impl Values {
                         samples.add(block);
                     }
                 }
-                backlog.rewind();
+                backlog.skip_to(0);
                 Learning::Wait(samples)
             }
         };
@@ -232,48 +236,37 @@ impl Values {
         Ok(())
     }
 
-    /// Whether there is more to do than usual, so that it is no time for a checkpoint.
-    pub fn is_behind(&self) -> bool {
-        match self.learning {
-            Learning::Wait(_) => false,
-            Learning::Learn(_) => true,
-            Learning::Done(_) => !self.backlog.is_empty(),
-        }
+    /// Whether a thread is learning, so that it is no time for a checkpoint.
+    pub fn is_learning(&self) -> bool {
+        matches!(self.learning, Learning::Learn(_))
     }
 
-    /// Compresses and puts by whatever can be, waiting for the threads.
+    /// Waits for the threads and puts by what they have done.
     fn settle(&mut self, pool: &Pool) -> Result<()> {
         if let Learning::Learn(ticket) = &self.learning {
             self.learning = Learning::Done(ticket.wait()??);
         }
-        if let Learning::Done(_) = self.learning {
-            while !self.backlog.is_empty() {
-                self.give_backlog(pool)?;
-                self.put_most(pool)?;
-            }
-            self.give(pool);
-        }
+        self.give(pool);
         while !self.given.is_empty() {
             self.put_first()?;
         }
         Ok(())
     }
 
-    /// Puts by whatever can be, syncs it, and gives what is [`Left`], encoded.
+    /// Puts by what the threads have, syncs it, and gives what is [`Left`], encoded.
     pub fn checkpoint(&mut self, pool: &Pool) -> Result<Vec<u8>> {
         self.settle(pool)?;
         self.spool.sync()?;
+        let (learned, over) = match &self.learning {
+            Learning::Done(learned) => (Some(learned.bytes().to_vec()), self.backlog.is_empty()),
+            _ => (None, false),
+        };
         let left = Left {
             finished: self.spool.len(),
-            waiting: match self.learning {
-                Learning::Wait(_) => self.backlog.sync()?,
-                _ => 0,
-            },
+            waiting: if over { 0 } else { self.backlog.sync()? },
+            taken: if over { 0 } else { self.backlog.taken() },
             builder: std::mem::take(&mut self.builder),
-            learned: match &self.learning {
-                Learning::Done(learned) => Some(learned.bytes().to_vec()),
-                _ => None,
-            },
+            learned,
         };
         let bytes = morelet_mapped::encode(&left);
         self.builder = left.builder;
@@ -283,7 +276,7 @@ impl Values {
     /// A checkpoint was written: what only the one before needs is not needed any more.
     pub fn checkpointed(&mut self) -> Result<()> {
         match self.learning {
-            Learning::Done(_) if self.backlog.bytes() > 0 => self.backlog.clear(),
+            Learning::Done(_) if self.backlog.is_empty() => self.backlog.clear(),
             _ => Ok(()),
         }
     }
@@ -295,6 +288,11 @@ impl Values {
         }
         if let Learning::Wait(samples) = &mut self.learning {
             self.learning = Learning::Done(std::mem::take(samples).learn(LEVEL)?.0);
+        }
+        self.settle(pool)?;
+        while !self.backlog.is_empty() {
+            self.give_backlog(pool)?;
+            self.put_most(pool)?;
         }
         self.settle(pool)?;
         self.spool.flush()?;

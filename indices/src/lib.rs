@@ -38,7 +38,8 @@
 //!
 //! Every section has a revision of its own, and all but `meta` and `image.meta` are bulk: they grow with the corpus, their
 //! hashes are checked on request only, and whatever is read from them is checked where it is read. A damaged file gives an
-//! error that names the place, or some answer; never a panic.
+//! error that names the place, or, where its hashes were not checked, maybe another answer; never a panic. Opened with
+//! `Verify::Full` it gives an error or the right answer.
 //!
 //! ```text
 //! text.index                                        image.index

@@ -60,6 +60,8 @@ pub(crate) const REVISION: u32 = 2;
 
 /// A block may always be this long.
 const PLAIN_CAP: u64 = 8 << 20;
+/// The bytes that id and title of an article may take together. Every value is read with its own copy of them.
+const NAME_CAP: u64 = 64 << 10;
 /// A longer block may be this many times as long as it is in the file.
 const MAX_RATIO: u64 = 64;
 /// Buffers that grew longer than this are not kept.

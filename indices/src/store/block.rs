@@ -9,6 +9,7 @@
 
 use morelet_mapped::Hash;
 
+use super::NAME_CAP;
 use crate::varint;
 
 /// How a block's body was made from its records.
@@ -98,6 +99,8 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
 
 /// Walks the records of a block. Each is
 ///
+/// Id and title together are at most 64 KiB long.
+///
 /// ```text
 /// 0                                    | text length | text      id and title as in the record before
 /// id length + 1 | title length | id | title | text length | text
@@ -131,6 +134,9 @@ impl<'a> Iterator for Records<'a> {
         let rest = &mut self.rest;
         if let Some(id_len) = varint::take(rest)?.checked_sub(1) {
             let title_len = varint::take(rest)?;
+            if id_len.saturating_add(title_len) > NAME_CAP {
+                return None;
+            }
             self.article = Some([take(rest, id_len)?, take(rest, title_len)?]);
         }
         let [id, title] = self.article?;

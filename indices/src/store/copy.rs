@@ -50,9 +50,7 @@ impl ValueWriter {
                 self.put(writer, store.bytes(&block), number)?;
             } else {
                 rest.choose(self, writer, number)?;
-                for value in store.some_of(&block, &kept)? {
-                    rest.add(self, writer, &value)?;
-                }
+                store.each_of(&block, &kept, |value| rest.add(self, writer, &value))?;
             }
         }
         rest.flush(self, writer)
@@ -122,18 +120,23 @@ impl ValueStore {
         &self.values[block.offset as usize..end as usize]
     }
 
-    /// Those values of a block that `kept` has a `true` for.
-    fn some_of(&self, block: &Block<'_>, kept: &[bool]) -> Result<Vec<Value>> {
+    /// Calls `act` with those values of a block that `kept` has a `true` for: one at a time, as many short ones may
+    /// share a long title.
+    fn each_of(
+        &self,
+        block: &Block<'_>,
+        kept: &[bool],
+        mut act: impl FnMut(Value) -> Result<()>,
+    ) -> Result<()> {
         self.with_plain(block, |plain| {
             let mut records = Records::of(plain);
-            let mut values = Vec::new();
             for &kept in kept {
                 let parts = records.next().ok_or_else(|| self.cut(block))?;
                 if kept {
-                    values.push(self.value(block, parts)?);
+                    act(self.value(block, parts)?)?;
                 }
             }
-            Ok(values)
+            Ok(())
         })?
     }
 }

@@ -1,5 +1,6 @@
 //! Values into blocks.
 
+use super::NAME_CAP;
 use super::block::put_record;
 use crate::error::{Error, Result};
 
@@ -66,6 +67,12 @@ impl BlockBuilder {
         if u32::try_from(bytes + 2 * BLOCK_BYTES).is_err() {
             return Err(Error::too_large(format_args!(
                 "a value of {bytes} bytes in article {id:?}: the limit is 4 GiB"
+            )));
+        }
+        if (id.len() + title.len()) as u64 > NAME_CAP {
+            return Err(Error::too_large(format_args!(
+                "an article whose id and title take {} bytes: the limit is {NAME_CAP}",
+                id.len() + title.len()
             )));
         }
         // A long value gets a block of its own, so that its neighbours stay cheap to read.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use morelet_mapped::{Container, Hash, Kind, OpenOptions};
 
@@ -11,7 +12,7 @@ use super::explain::{Explanation, TermExplanation};
 use super::filter::Filter;
 use super::lengths::LENGTHS;
 use super::query;
-use super::search::{self, Pool, Scored};
+use super::search::{self, MOST_THREADS, Pool, Scored};
 use super::segment::Segment;
 use super::snippet::{Highlighter, Snippet};
 use crate::error::{Error, Result};
@@ -212,34 +213,41 @@ impl TextIndex {
         found.into_iter().map(|scored| self.hit(scored)).collect()
     }
 
-    /// Many queries, `threads` of them at a time: for each, what [`TextIndex::search_with`] gives.
+    /// Many queries, up to `threads` of them at a time: for each, what [`TextIndex::search_with`] gives.
     pub fn search_batch<Q: AsRef<str> + Sync>(
         &self,
         queries: &[Q],
         options: &SearchOptions<'_>,
         threads: usize,
     ) -> Result<Vec<Vec<SentenceHit>>> {
-        let each = queries.len().div_ceil(threads.max(1)).max(1);
-        std::thread::scope(|scope| {
-            let search = |part: &[Q]| {
-                part.iter()
-                    .map(|query| self.search_with(query.as_ref(), options))
-                    .collect::<Result<Vec<_>>>()
-            };
-            let mut parts = queries.chunks(each);
-            let first = parts.next().unwrap_or_default();
-            let others: Vec<_> = parts
-                .map(|part| scope.spawn(move || search(part)))
-                .collect();
-            let mut found = search(first)?;
+        let next = AtomicUsize::new(0);
+        // Whoever is free takes the next query.
+        let work = || {
+            let mut found = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(query) = queries.get(at) else {
+                    return Ok::<_, Error>(found);
+                };
+                found.push((at, self.search_with(query.as_ref(), options)?));
+            }
+        };
+        let others = threads.min(queries.len()).clamp(1, MOST_THREADS) - 1;
+        let mut found: Vec<(usize, Vec<SentenceHit>)> = std::thread::scope(|scope| {
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work);
+            // Where the system has no more threads, those that are there do the work.
+            let others: Vec<_> = (0..others).map_while(|at| spawn(at).ok()).collect();
+            let mut found = work()?;
             for other in others {
                 match other.join() {
-                    Ok(part) => found.extend(part?),
+                    Ok(more) => found.extend(more?),
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            Ok(found)
-        })
+            Ok::<_, Error>(found)
+        })?;
+        found.sort_unstable_by_key(|&(at, _)| at);
+        Ok(found.into_iter().map(|(_, hits)| hits).collect())
     }
 
     /// Why `sentence` has its score for `query`.

@@ -70,8 +70,17 @@ impl Paragraphs {
                 .map(|bits| bits.count_ones())
                 .sum();
             let upto = self.starts.get(word)? << (63 - sentence % 64);
-            let rank =
-                u64::from(*self.ranks.get(word / WORDS)?) + u64::from(before + upto.count_ones());
+            let own = u64::from(*self.ranks.get(word / WORDS)?);
+            let next = match self.ranks.get(word / WORDS + 1) {
+                Some(&rank) => u64::from(rank),
+                None => u64::from(self.len),
+            };
+            // Bits and ranks say the same, or one of them is damaged.
+            let all = self.starts[block..].iter().take(WORDS);
+            if own + all.map(|bits| u64::from(bits.count_ones())).sum::<u64>() != next {
+                return None;
+            }
+            let rank = own + u64::from(before + upto.count_ones());
             u32::try_from(rank.checked_sub(1)?)
                 .ok()
                 .filter(|&paragraph| paragraph < self.len)
@@ -81,6 +90,7 @@ impl Paragraphs {
             self.bytes.corrupt(word as u64 * 8, message).into()
         })
     }
+
     /// The sentences of paragraph `paragraph`, which must be below the number of paragraphs. By bisection.
     pub fn sentences(&self, paragraph: u32) -> Result<std::ops::Range<u32>> {
         let begin = self.begin(paragraph)?;

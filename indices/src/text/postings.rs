@@ -164,6 +164,12 @@ impl PostingsStore {
         Some(())
     }
 
+    /// The error of a term that more sentences have than the `sentences` that have any.
+    pub fn more_than_there_are(&self, number: u32, sentences: u32) -> Error {
+        let message = format!("term {number}: expected at most {sentences} sentences to have it");
+        self.terms.corrupt(0, message).into()
+    }
+
     /// How many sentences have term `number`.
     pub fn df(&self, number: u32) -> Result<u32> {
         Ok(self.list(number)?.df)

@@ -48,7 +48,7 @@ pub(super) fn terms(
         for segment in segments {
             let number = segment.dictionary.get(&text)?;
             if let Some(number) = number {
-                df += u64::from(segment.postings.df(number)?);
+                df += u64::from(segment.df(number)?);
             }
             numbers.push(number);
         }

@@ -27,7 +27,15 @@ mod tests;
 mod window;
 
 /// Scratch memory that is larger, because of a query of thousands of terms, is not kept.
-const WORTH_KEEPING: usize = 1 << 20;
+const WORTH_KEEPING: usize = 1 << 18;
+/// More idle scratch memories are not kept, however many searches there were at once.
+const MOST_IDLE: usize = 16;
+/// Each thread gets at least so many sentences.
+const SENTENCES_EACH: u32 = 1 << 13;
+/// A query of more terms is searched by one thread: each takes memory for every term.
+const MOST_TERMS_SHARED: usize = 256;
+/// More threads never share a query.
+pub(super) const MOST_THREADS: usize = 64;
 
 /// Memory that searches use again and again.
 #[derive(Default)]
@@ -40,8 +48,9 @@ impl Pool {
         let taken = idle().pop();
         let mut scratch = taken.unwrap_or_else(Scratch::new);
         let result = act(&mut scratch);
-        if scratch.bytes() <= WORTH_KEEPING {
-            idle().push(scratch);
+        let mut idle = idle();
+        if scratch.bytes() <= WORTH_KEEPING && idle.len() < MOST_IDLE {
+            idle.push(scratch);
         }
         result
     }
@@ -88,7 +97,11 @@ impl Search<'_> {
     /// The best of one segment, on as many threads as the options say.
     fn segment(&self, number: usize, segment: &Segment) -> Result<Vec<Scored>> {
         let sentences = segment.meta.sentences;
-        let threads = self.options.threads.clamp(1, 64) as u32;
+        let threads = match self.terms.len() > MOST_TERMS_SHARED {
+            true => 1,
+            false => self.options.threads.clamp(1, MOST_THREADS) as u32,
+        };
+        let threads = threads.min(sentences / SENTENCES_EACH).max(1);
         let each = sentences.div_ceil(threads).max(1);
         let part = |part: u32| {
             let start = part.saturating_mul(each).min(sentences);
@@ -103,14 +116,18 @@ impl Search<'_> {
         }
         std::thread::scope(|scope| {
             let part = &part;
-            let others: Vec<_> = (1..threads)
-                .map(|at| scope.spawn(move || part(at)))
-                .collect();
+            let spawn = |at| {
+                let builder = std::thread::Builder::new();
+                (at, builder.spawn_scoped(scope, move || part(at)))
+            };
+            let others: Vec<_> = (1..threads).map(spawn).collect();
             let mut found = part(0);
-            for other in others {
-                let more = match other.join() {
-                    Ok(more) => more,
-                    Err(panic) => std::panic::resume_unwind(panic),
+            for (at, other) in others {
+                let more = match other.map(|thread| thread.join()) {
+                    Ok(Ok(more)) => more,
+                    Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                    // The system has no more threads.
+                    Err(_) => part(at),
                 };
                 found = found.and_then(|mut found| {
                     found.extend(more?);

@@ -57,6 +57,18 @@ impl Segment {
         })
     }
 
+    /// How many sentences have term `number`.
+    pub fn df(&self, number: u32) -> Result<u32> {
+        let df = self.postings.df(number)?;
+        match df <= self.meta.with_terms {
+            true => Ok(df),
+            // Its weight would be negative.
+            false => Err(self
+                .postings
+                .more_than_there_are(number, self.meta.with_terms)),
+        }
+    }
+
     /// The numbers of its sentences among all.
     pub fn sentences(&self) -> Range<u32> {
         self.first_sentence..self.first_sentence + self.meta.sentences

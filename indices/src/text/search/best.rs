@@ -67,7 +67,7 @@ impl<'f> Best<'f> {
         let mut best = Best {
             k,
             heap: BinaryHeap::new(),
-            threshold: 0.0,
+            threshold: f32::NEG_INFINITY,
             floor,
         };
         best.look_at_floor();

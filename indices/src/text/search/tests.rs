@@ -1,6 +1,6 @@
 //! MaxScore against scoring everything, on random indexes and queries.
 
-use morelet_mapped::OpenOptions;
+use morelet_mapped::{Container, Kind, OpenOptions};
 
 use super::best::Scored;
 use super::exhaustive;
@@ -8,7 +8,8 @@ use super::maxscore::Part;
 use crate::text::postings::List;
 use crate::text::query;
 use crate::text::{
-    Article, ParagraphId, ParagraphText, SearchOptions, TextIndex, TextIndexBuilder, TextOptions,
+    Article, ParagraphId, ParagraphText, SearchOptions, SentenceId, TextIndex, TextIndexBuilder,
+    TextOptions,
 };
 
 /// Numbers that are the same every time.
@@ -98,7 +99,7 @@ fn search(index: &TextIndex, query: &str, options: &SearchOptions<'_>) -> Vec<(u
 #[test]
 fn finds_what_scoring_everything_finds_to_the_bit() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
-    for (k1, b) in [(1.2, 0.75), (0.9, 0.0), (2.5, 1.0), (0.0, 0.5)] {
+    for (k1, b) in [(1.2, 0.75), (0.9, 0.0), (2.5, 1.0), (0.0, 0.5), (1e30, 0.5)] {
         let options = TextOptions {
             k1,
             b,
@@ -111,7 +112,7 @@ fn finds_what_scoring_everything_finds_to_the_bit() {
             .filter(some.map(ParagraphId).collect::<Vec<_>>())
             .unwrap();
         let few = index.filter((0..40).map(|n| ParagraphId(n * 217))).unwrap();
-        for round in 0..120 {
+        for round in 0..100 {
             let terms = [1, 2, 5, 12, 25, 60][round % 6];
             let query: Vec<String> = (0..terms).map(|_| random.word()).collect();
             let query = query.join(" ");
@@ -168,4 +169,71 @@ fn less_effort_finds_less_but_nothing_that_is_wrong() {
     }
     assert!(found < all, "an effort that gives up nothing tests nothing");
     assert!(found * 5 > all, "{found} of {all}");
+}
+
+#[test]
+fn several_files_give_the_scores_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(31);
+    let sentences: Vec<String> = (0..9_000).map(|_| random.sentence()).collect();
+    let build = |name: &str, sentences: &[String]| {
+        let path = folder.path().join(name);
+        let mut builder = TextIndexBuilder::create(&path, TextOptions::default()).unwrap();
+        for (id, sentence) in sentences.iter().enumerate() {
+            builder
+                .add(&Article {
+                    id: id.to_string(),
+                    title: String::new(),
+                    paragraphs: vec![ParagraphText::Sentences(vec![sentence.clone()])],
+                })
+                .unwrap();
+        }
+        builder.finish(&mut |_, _| {}).unwrap();
+        Container::open(&path, Kind::TextIndex, OpenOptions::default()).unwrap()
+    };
+    let whole = TextIndex::from_container(build("whole.index", &sentences)).unwrap();
+    let parts = [0..1_000, 1_000..1_001, 1_001..9_000];
+    let parts = parts.map(|part| build(&format!("{}.index", part.start), &sentences[part]));
+    let parts = TextIndex::from_containers(parts.into()).unwrap();
+    assert_eq!(
+        (parts.len(), parts.paragraphs()),
+        (whole.len(), whole.paragraphs())
+    );
+    let filter = |index: &TextIndex| {
+        index
+            .filter((0..9_000).step_by(2).map(ParagraphId))
+            .unwrap()
+    };
+    let (of_whole, of_parts) = (filter(&whole), filter(&parts));
+    for round in 0..60 {
+        let query: Vec<String> = (0..1 + round % 20).map(|_| random.word()).collect();
+        let query = query.join(" ");
+        for k in [1, 10, 9_000] {
+            let mut options = SearchOptions {
+                k,
+                threads: 1 + round % 3,
+                ..SearchOptions::default()
+            };
+            assert_eq!(
+                search(&parts, &query, &options),
+                plain(&whole, &query, &options)
+            );
+            options.filter = Some(&of_parts);
+            let found = search(&parts, &query, &options);
+            options.filter = Some(&of_whole);
+            assert_eq!(found, plain(&whole, &query, &options), "{query}");
+            if let Some(&(sentence, score)) = found.first() {
+                let explanation = parts.explain(&query, SentenceId(sentence)).unwrap();
+                assert_eq!(explanation.score, score);
+            }
+        }
+    }
+    let error = whole.search_with(
+        "w1",
+        &SearchOptions {
+            filter: Some(&of_parts),
+            ..SearchOptions::default()
+        },
+    );
+    assert!(error.is_err(), "a filter of another index");
 }

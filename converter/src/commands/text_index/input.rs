@@ -77,14 +77,8 @@ impl<'a> Input<'a> {
     pub fn add(mut self, corpora: &[PathBuf]) -> Result<Option<u64>> {
         for corpus in corpora {
             let lines = Lines::open(corpus)?;
-            match self.add_lines(lines) {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
-                Err(error) => {
-                    // What is wrong in a line before this one has not been found yet.
-                    self.settle()?;
-                    return Err(error);
-                }
+            if !self.add_lines(lines)? {
+                return Ok(None);
             }
         }
         self.settle()?;
@@ -99,7 +93,16 @@ impl<'a> Input<'a> {
     /// `false` where they are others than an earlier process has read.
     fn add_lines(&mut self, mut lines: Lines) -> Result<bool> {
         let file: Arc<str> = lines.path().display().to_string().into();
-        while let Some(line) = lines.next_line()? {
+        loop {
+            let line = match lines.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(true),
+                Err(error) => {
+                    // What is wrong in a line before this one may not have been found yet.
+                    self.settle()?;
+                    return Err(error.into());
+                }
+            };
             if line.trim().is_empty() {
                 continue;
             }
@@ -130,7 +133,6 @@ impl<'a> Input<'a> {
                 self.give()?;
             }
         }
-        Ok(true)
     }
 
     /// Gives out the batch.

@@ -18,6 +18,27 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn the_temporary_file_lies_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    fs::create_dir(&work).unwrap();
+    let path = folder.path().join("x.weights");
+    let mut writer = Writer::create_in(&work, &path, Kind::Weights).unwrap();
+    writer.section("data", 1, true).unwrap().finish().unwrap();
+    assert_eq!(
+        (names(folder.path()), names(&work).len()),
+        (vec!["work".into()], 1)
+    );
+    let root = writer.finish().unwrap();
+    assert_eq!((names(folder.path()).len(), names(&work).len()), (2, 0));
+    let container = Container::open(&path, Kind::Weights, OpenOptions::default()).unwrap();
+    assert_eq!(container.root(), root);
+    drop(Writer::create_in(&work, &path, Kind::Weights).unwrap());
+    assert_eq!(names(&work).len(), 0);
+    assert!(Writer::create_in(folder.path().join("none"), &path, Kind::Weights).is_err());
+}
+
+#[test]
 fn sections_of_all_sizes_come_back_whatever_the_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.weights");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p morelet-benches --no-default-features --bench text_search -- TEXT.INDEX QUERIES [--passes 3]
-//!     [--effort .9 .8 …] [--threads 2 …]
+//!     [--effort .9 .8 …] [--threads 2 …] [--paragraphs 10000]
 //! ```
 //!
 //! `QUERIES` has a query a line. Searches for the best 10 sentences, without reading their paragraphs: safely on one
@@ -11,15 +11,17 @@
 //! *The same* is the mean share of the safe search's hits that this one has as well.
 //!
 //! Says how long it takes to open the index, and what memory the process has that is not a mapped file: before,
-//! with the index open, and after all searches (Linux).
+//! with the index open, and after all searches (Linux). `--paragraphs` reads so many paragraphs from all over the index, twice,
+//! and gives the times of the second reading.
 
 use std::time::{Duration, Instant};
 
 use morelet_benches::{Result, Samples, open};
-use morelet_indices::{SearchOptions, TextIndex};
+use morelet_indices::{ParagraphId, SearchOptions, TextIndex};
 
 const USAGE: &str =
-    "usage: text_search TEXT.INDEX QUERIES [--passes 3] [--effort .9 .8 …] [--threads 2 …]";
+    "usage: text_search TEXT.INDEX QUERIES [--passes 3] [--effort .9 .8 …] [--threads 2 …]
+                   [--paragraphs 10000]";
 
 /// How often the index is opened.
 const OPENED: usize = 21;
@@ -78,6 +80,7 @@ impl Way {
 
 fn main() -> Result<()> {
     let mut passes = 3;
+    let mut paragraphs = 0;
     let mut ways = vec![Way::new(1.0, 1)];
     let mut paths = Vec::new();
     let mut args = std::env::args().skip(1).peekable();
@@ -97,6 +100,7 @@ fn main() -> Result<()> {
                     ways.push(Way::new(1.0, threads.parse()?));
                 }
             }
+            "--paragraphs" => paragraphs = value().ok_or(USAGE)?.parse()?,
             _ => paths.push(arg),
         }
     }
@@ -154,7 +158,31 @@ fn main() -> Result<()> {
             way.options.effort, way.options.threads
         );
     }
+    if paragraphs > 0 {
+        let samples = read(&index, paragraphs)?;
+        println!("\n| paragraphs read | p50 µs | p90 µs | p99 µs | mean µs |");
+        println!("|---:|---:|---:|---:|---:|");
+        println!("| {samples} |");
+    }
     Ok(())
+}
+
+/// Reads `count` paragraphs from all over the index, twice: the times of the second reading.
+fn read(index: &TextIndex, count: u64) -> Result<Samples> {
+    // A prime number of steps apart, more or less in the golden section: neighbours in time are far from each other in the file.
+    let number = |at: u64| at * 2_654_435_761 % u64::from(index.paragraphs().max(1));
+    let mut samples = Samples::default();
+    for pass in 0..2 {
+        for at in 0..count {
+            let id = ParagraphId(u32::try_from(number(at))?);
+            let start = Instant::now();
+            index.paragraph(id)?;
+            if pass > 0 {
+                samples.add(start.elapsed());
+            }
+        }
+    }
+    Ok(samples)
 }
 
 /// What the system says of the memory of this process that is no mapped file.

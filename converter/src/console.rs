@@ -7,8 +7,8 @@ use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a command has to stop by itself after Ctrl-C before the process ends anyway. What is left
@@ -16,11 +16,23 @@ use std::time::Duration;
 const GRACE: Duration = Duration::from_secs(3);
 
 /// A command's way to talk to whoever started it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Console {
     quiet: bool,
     bars: bool,
     stop: Arc<AtomicBool>,
+    /// What removes the leftovers of a process that ends by force.
+    leftovers: Leftovers,
+}
+
+type Leftovers = Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>>;
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Console")
+            .field("quiet", &self.quiet)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Console {
@@ -30,6 +42,7 @@ impl Console {
             quiet: true,
             bars: false,
             stop: Arc::default(),
+            leftovers: Arc::default(),
         }
     }
 
@@ -40,6 +53,7 @@ impl Console {
             quiet,
             bars: !quiet && stderr().is_terminal(),
             stop: Arc::default(),
+            leftovers: Arc::default(),
         };
         let level = if quiet { "error" } else { "warn" };
         let filter =
@@ -50,17 +64,33 @@ impl Console {
             .with_ansi(stderr().is_terminal())
             .with_env_filter(filter)
             .try_init();
-        let stop = console.stop.clone();
+        let (stop, leftovers) = (console.stop.clone(), console.leftovers.clone());
         let _ = ctrlc::set_handler(move || {
+            let leftovers = leftovers.clone();
+            let exit = move || {
+                let mut leftovers = leftovers.lock().unwrap_or_else(PoisonError::into_inner);
+                leftovers.drain(..).for_each(|remove| remove());
+                std::process::exit(130);
+            };
             if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                exit();
             }
-            std::thread::spawn(|| {
+            std::thread::spawn(move || {
                 std::thread::sleep(GRACE);
-                std::process::exit(130);
+                exit();
             });
         });
         console
+    }
+
+    /// Has `remove` called where an interrupted process ends without dropping what it holds, as when it waits for input
+    /// that does not come.
+    pub fn at_forced_exit(&self, remove: impl FnOnce() + Send + 'static) {
+        let mut leftovers = self
+            .leftovers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        leftovers.push(Box::new(remove));
     }
 
     /// The same console, saying nothing: for a command within a command.
@@ -69,6 +99,7 @@ impl Console {
             quiet: true,
             bars: false,
             stop: self.stop.clone(),
+            leftovers: self.leftovers.clone(),
         }
     }
 

@@ -112,6 +112,13 @@ fn build(args: &Build, console: &Console, folder: &mut Option<PathBuf>) -> Resul
         _ => error.into(),
     })?;
     *folder = Some(builder.folder().to_owned());
+    let begun = builder.folder().to_owned();
+    console.at_forced_exit(move || {
+        // Without a checkpoint there is nothing to go on with.
+        if !begun.join("checkpoint").exists() {
+            let _ = std::fs::remove_dir_all(begun);
+        }
+    });
     if builder.done() > 0 {
         console.say(format_args!(
             "going on with {}, which has {} articles",

@@ -77,6 +77,26 @@ fn text_index_reads_texts_and_lists_of_sentences() {
 }
 
 #[test]
+fn text_index_does_not_write_over_its_corpus_or_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = folder.path().join("text.index");
+    fs::write(&corpus, CORPUS).unwrap();
+    let error = text_index(folder.path(), &["@text.index"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("is the corpus"), "{error}");
+    assert_eq!(fs::read_to_string(&corpus).unwrap(), CORPUS);
+    fs::rename(&corpus, folder.path().join("c.jsonl")).unwrap();
+    fs::create_dir(&corpus).unwrap();
+    let error = text_index(folder.path(), &["@c.jsonl"]).unwrap_err();
+    assert!(error.to_string().contains("is a folder"), "{error}");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "nothing else"
+    );
+}
+
+#[test]
 fn text_index_names_the_line_that_is_bad() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&[u8], &str); 7] = [

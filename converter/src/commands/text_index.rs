@@ -88,8 +88,27 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     })
 }
 
+/// Refuses a target that is a folder or one of the corpora, before any work is done.
+fn check_target(args: &Build) -> Result<()> {
+    let Ok(target) = args.output.canonicalize() else {
+        // It is not there yet.
+        return Ok(());
+    };
+    if target.is_dir() {
+        return Err(Error::input("is a folder: expected a file to write").at(&args.output));
+    }
+    let is_read = |corpus: &&PathBuf| corpus.canonicalize().is_ok_and(|path| path == target);
+    match args.corpora.iter().find(is_read) {
+        Some(corpus) => {
+            Err(Error::input("is the corpus: the index would take its place").at(corpus))
+        }
+        None => Ok(()),
+    }
+}
+
 /// `folder` becomes where the work is done.
 fn build(args: &Build, console: &Console, folder: &mut Option<PathBuf>) -> Result<()> {
+    check_target(args)?;
     let options = TextOptions {
         analyzer: args.analyzer,
         k1: args.k1,

@@ -22,6 +22,7 @@ command line; of a file, N queries are searched at a time. The answers are the s
 
 /// Arguments of `search`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "morelet search [OPTIONS] <BUNDLE|F.index> <KIND> <QUERY|--input <F>>")]
 #[command(after_help = HELP, group(clap::ArgGroup::new("what").required(true).args(["query", "input"])))]
 pub struct Args {
     /// The bundle, or one index

@@ -147,15 +147,6 @@ impl ValueStore {
         Ok(store)
     }
 
-    /// As [`ValueStore::open`], but `None` where the file was written without values.
-    #[allow(dead_code, reason = "for indexes without values")]
-    pub fn open_if_there(container: &Container, len: u32) -> Result<Option<ValueStore>> {
-        match container.optional(VALUES, REVISION..=REVISION)? {
-            Some(_) => ValueStore::open(container, len).map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// The number of values.
     #[cfg(test)]
     pub fn len(&self) -> u32 {

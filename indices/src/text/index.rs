@@ -100,21 +100,7 @@ impl TextIndex {
         for container in containers {
             let mut segment = Segment::open(container)?;
             if let Some(first) = segments.first() {
-                let parameters = |s: &Segment| (s.analyzer, s.meta.k1, s.meta.b);
-                let (expected, got) = (parameters(first), parameters(&segment));
-                if expected != got {
-                    return Err(Error::input(format_args!(
-                        "{} and {} cannot be searched as one: expected analyzer, k1 and b to be {}, {} and {}, got {}, {} and {}",
-                        first.container.path().display(),
-                        segment.container.path().display(),
-                        expected.0,
-                        expected.1,
-                        expected.2,
-                        got.0,
-                        got.1,
-                        got.2
-                    )));
-                }
+                segment.check_like(first)?;
             }
             (segment.first_sentence, segment.first_paragraph) = (sentences, paragraphs);
             sentences = sentences

@@ -9,7 +9,7 @@ use super::dictionary::Dictionary;
 use super::meta::{self, Meta};
 use super::paragraphs::Paragraphs;
 use super::postings::PostingsStore;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::ValueStore;
 
 /// A file, and where its sentences and paragraphs stand among those of all files.
@@ -55,6 +55,26 @@ impl Segment {
             meta,
             container,
         })
+    }
+
+    /// An error unless this has the analyzer, k1 and b of `first`, without which the two are not one index.
+    pub fn check_like(&self, first: &Segment) -> Result<()> {
+        let parameters = |s: &Segment| (s.analyzer, s.meta.k1, s.meta.b);
+        let (expected, got) = (parameters(first), parameters(self));
+        if expected == got {
+            return Ok(());
+        }
+        Err(Error::input(format_args!(
+            "{}: expected analyzer {}, k1 {} and b {}, as {} has, got {}, {} and {}",
+            self.container.path().display(),
+            expected.0,
+            expected.1,
+            expected.2,
+            first.container.path().display(),
+            got.0,
+            got.1,
+            got.2
+        )))
     }
 
     /// How many sentences have term `number`.

@@ -113,22 +113,8 @@ fn open(path: &Path, first: Option<&Segment>) -> Result<Segment> {
         ..OpenOptions::default()
     };
     let segment = Segment::open(Container::open(path, Kind::TextIndex, options)?)?;
-    let parameters = |s: &Segment| (s.analyzer, s.meta.k1, s.meta.b);
-    if let Some(first) = first
-        && parameters(first) != parameters(&segment)
-    {
-        let (expected, got) = (parameters(first), parameters(&segment));
-        return Err(Error::input(format_args!(
-            "{}: expected analyzer {}, k1 {} and b {}, as {} has, got {}, {} and {}",
-            path.display(),
-            expected.0,
-            expected.1,
-            expected.2,
-            first.container.path().display(),
-            got.0,
-            got.1,
-            got.2
-        )));
+    if let Some(first) = first {
+        segment.check_like(first)?;
     }
     Ok(segment)
 }

@@ -1,14 +1,22 @@
 //! The layers that XLM-R and CLIP share, as structs over Burn's tensors.
 //!
-//! A weight comes from the map as `f32`, whatever it is stored in: `f16` and `q8` are dequantized once,
-//! when a session starts. [`Linear`] is the one place that holds a matrix, and so the place where a
-//! kernel over packed weights plugs in.
+//! The matrices of a layer are of one of two kinds, by where they are multiplied. On the CPU they are
+//! packed, and attention, feed-forward and layer norm are operations of our own (`kernels/`); elsewhere they
+//! are tensors of Burn. The order of the operations, which is what makes the model, is the same.
+
+use std::ops::Range;
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
 
 use crate::device::Compute;
 use crate::error::Result;
+#[cfg(feature = "cpu")]
+use crate::host;
+use crate::kernels::{
+    AttentionMatrices, Kernels, Matrix, Packing, feed_forward, layer_norm, self_attention,
+};
+use crate::packed;
 use crate::weights::{Activation, Weights};
 
 /// `x Wᵀ + b`, with W `[out, in]` as PyTorch has it.
@@ -48,34 +56,151 @@ pub(crate) struct LayerNorm {
     gamma: Tensor<1>,
     beta: Tensor<1>,
     eps: f64,
+    /// γ, β and what computes with them, on the CPU.
+    host: Option<(&'static Kernels, Vec<f32>, Vec<f32>)>,
 }
 
 impl LayerNorm {
     /// Reads `NAME.weight` and `NAME.bias`.
     pub(crate) fn load(weights: &Weights, name: &str, eps: f64, compute: &Compute) -> Result<Self> {
         let device = compute.device();
+        let (gamma, beta) = (format!("{name}.weight"), format!("{name}.bias"));
+        let host = match compute.kernels() {
+            Some(kernels) => Some((kernels, weights.f32s(&gamma)?, weights.f32s(&beta)?)),
+            None => None,
+        };
         Ok(Self {
-            gamma: weights.tensor(&format!("{name}.weight"), device)?,
-            beta: weights.tensor(&format!("{name}.bias"), device)?,
+            gamma: weights.tensor(&gamma, device)?,
+            beta: weights.tensor(&beta, device)?,
             eps,
+            host,
         })
     }
 
     /// Normalizes each vector along the last dimension.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "cpu")]
+        if let Some((kernels, gamma, beta)) = &self.host {
+            return host::map(x.clone(), x.clone(), x.dims(), |x, _| {
+                layer_norm(
+                    kernels.level(),
+                    x.to_vec(),
+                    None,
+                    gamma,
+                    beta,
+                    self.eps as f32,
+                )
+            });
+        }
         module::layer_norm(x, self.gamma.clone(), Some(self.beta.clone()), self.eps)
+    }
+
+    /// Normalizes each vector of a sum.
+    pub(crate) fn forward_sum<const D: usize>(&self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+        #[cfg(feature = "cpu")]
+        if let Some((kernels, gamma, beta)) = &self.host {
+            return host::map(x.clone(), y, x.dims(), |x, y| {
+                layer_norm(
+                    kernels.level(),
+                    y.to_vec(),
+                    Some(x),
+                    gamma,
+                    beta,
+                    self.eps as f32,
+                )
+            });
+        }
+        self.forward(x + y)
     }
 }
 
-/// Multi-head self-attention over one sequence, with its four projections.
+/// Sequences that lie one after the other in the rows of one tensor, `[1, n, d]`, and the rows that are
+/// asked for. A layer computes nothing for others where no later layer needs them.
 #[derive(Clone, Debug)]
+pub(crate) struct Sequences {
+    /// The rows of each sequence.
+    rows: Vec<Range<usize>>,
+    /// The rows that are asked for, of each sequence: its own numbers, ascending.
+    wanted: Vec<Vec<usize>>,
+}
+
+impl Sequences {
+    /// Sequences of so many rows, and which of them are asked for.
+    pub(crate) fn new(sequences: impl IntoIterator<Item = (usize, Vec<usize>)>) -> Self {
+        let mut end = 0;
+        let (mut rows, mut wanted) = (Vec::new(), Vec::new());
+        for (len, of_sequence) in sequences {
+            rows.push(end..end + len);
+            wanted.push(of_sequence);
+            end += len;
+        }
+        Self { rows, wanted }
+    }
+
+    /// The rows that are asked for, among all.
+    pub(crate) fn wanted(&self) -> Vec<usize> {
+        let of_sequence = |(rows, wanted): (&Range<usize>, &Vec<usize>)| {
+            let start = rows.start;
+            wanted.iter().map(move |at| start + at).collect::<Vec<_>>()
+        };
+        self.rows
+            .iter()
+            .zip(&self.wanted)
+            .flat_map(of_sequence)
+            .collect()
+    }
+
+    /// Of each sequence, its rows among the queries and among all; and the place of each query.
+    fn packing(&self, last: bool) -> (Vec<(Range<usize>, Range<usize>)>, Vec<usize>) {
+        let mut end = 0;
+        let (mut packing, mut places) = (Vec::new(), Vec::new());
+        for (rows, wanted) in self.rows.iter().zip(&self.wanted) {
+            let count = if last { wanted.len() } else { rows.len() };
+            packing.push((end..end + count, rows.clone()));
+            end += count;
+            if last {
+                places.extend(wanted);
+            } else {
+                places.extend(0..rows.len());
+            }
+        }
+        (packing, places)
+    }
+}
+
+/// Some rows of `[1, n, d]`.
+pub(crate) fn select(x: Tensor<3>, rows: &[usize]) -> Tensor<3> {
+    let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), &x.device());
+    x.select(1, ids)
+}
+
+/// A matrix of a layer, where it is multiplied.
+#[derive(Debug)]
+enum Weight {
+    Packed(Matrix),
+    Device(Linear),
+}
+
+impl Weight {
+    fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
+        Ok(match compute.kernels() {
+            Some(_) => Self::Packed(packed::matrix(weights, name)?),
+            None => Self::Device(Linear::load(weights, name, compute)?),
+        })
+    }
+}
+
+/// Multi-head self-attention over packed sequences, with its four projections.
+#[derive(Debug)]
 pub(crate) struct SelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
+    query: Weight,
+    key: Weight,
+    value: Weight,
+    output: Weight,
     heads: usize,
     causal: bool,
+    kernels: Option<&'static Kernels>,
 }
 
 impl SelfAttention {
@@ -88,7 +213,7 @@ impl SelfAttention {
         causal: bool,
         compute: &Compute,
     ) -> Result<Self> {
-        let part = |part: &str| Linear::load(weights, &format!("{name}.{part}"), compute);
+        let part = |part: &str| Weight::load(weights, &format!("{name}.{part}"), compute);
         Ok(Self {
             query: part("query")?,
             key: part("key")?,
@@ -96,36 +221,105 @@ impl SelfAttention {
             output: part("output")?,
             heads: heads as usize,
             causal,
+            kernels: compute.kernels(),
         })
     }
 
-    /// `[1, n, d]` to `[1, n, d]`.
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, n, d] = x.dims();
-        let split = |x: Tensor<3>| {
-            x.reshape([batch, n, self.heads, d / self.heads])
-                .swap_dims(1, 2)
-        };
-        let query = split(self.query.forward(x.clone()));
-        let key = split(self.key.forward(x.clone()));
-        let value = split(self.value.forward(x));
-        // The default scale, 1/√(d / heads): with any other, a GPU leaves its fused kernel.
-        let options = AttentionModuleOptions {
-            is_causal: self.causal,
-            ..Default::default()
-        };
-        let attended = module::attention(query, key, value, None, None, options);
-        self.output
-            .forward(attended.swap_dims(1, 2).reshape([batch, n, d]))
+    /// Attention to `x`, `[1, n, d]`, of all rows, or in the last layer only of `queries`, the rows that are
+    /// asked for: `[1, m, d]`.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<3>,
+        queries: Option<Tensor<3>>,
+        sequences: &Sequences,
+    ) -> Tensor<3> {
+        match (
+            self.kernels,
+            &self.query,
+            &self.key,
+            &self.value,
+            &self.output,
+        ) {
+            #[cfg(feature = "cpu")]
+            (
+                Some(kernels),
+                Weight::Packed(query),
+                Weight::Packed(key),
+                Weight::Packed(value),
+                Weight::Packed(output),
+            ) => {
+                let matrices = AttentionMatrices {
+                    query,
+                    key,
+                    value,
+                    output,
+                };
+                let (packing, places) = sequences.packing(queries.is_some());
+                let packing = Packing {
+                    sequences: &packing,
+                    places: self.causal.then_some(&places[..]),
+                    heads: self.heads,
+                };
+                let last = queries.is_some();
+                let queries = queries.unwrap_or_else(|| x.clone());
+                let shape = queries.dims();
+                host::map(x, queries, shape, |x, queries| {
+                    self_attention(kernels, &matrices, &packing, x, last.then_some(queries))
+                })
+            }
+            (
+                _,
+                Weight::Device(query),
+                Weight::Device(key),
+                Weight::Device(value),
+                Weight::Device(output),
+            ) => {
+                let [batch, n, d] = x.dims();
+                let split = |x: Tensor<3>| {
+                    let rows = x.dims()[1];
+                    x.reshape([batch, rows, self.heads, d / self.heads])
+                        .swap_dims(1, 2)
+                };
+                let asked = queries.clone().unwrap_or_else(|| x.clone());
+                let m = asked.dims()[1];
+                // A causal mask counts from the last query: where some are left out, the mask is written down.
+                let mask = (self.causal && queries.is_some()).then(|| {
+                    let (_, places) = sequences.packing(true);
+                    causal_mask(&places, n, self.heads, &x)
+                });
+                let query = split(query.forward(asked));
+                let key = split(key.forward(x.clone()));
+                let value = split(value.forward(x));
+                // The default scale, 1/√(d / heads): with any other, a GPU leaves its fused kernel.
+                let options = AttentionModuleOptions {
+                    is_causal: self.causal && mask.is_none(),
+                    ..Default::default()
+                };
+                let attended = module::attention(query, key, value, mask, None, options);
+                output.forward(attended.swap_dims(1, 2).reshape([batch, m, d]))
+            }
+            // All are loaded alike.
+            _ => x,
+        }
     }
 }
 
+/// For each query the keys that it does not see, `[1, heads, m, n]`.
+fn causal_mask(places: &[usize], n: usize, heads: usize, like: &Tensor<3>) -> Tensor<4, Bool> {
+    let hidden = places
+        .iter()
+        .flat_map(|&place| (0..n).map(move |key| key > place));
+    let data = TensorData::new(hidden.collect::<Vec<bool>>(), [1, 1, places.len(), n]);
+    Tensor::<4, Bool>::from_data(data, &like.device()).repeat_dim(1, heads)
+}
+
 /// Two matrices with an activation between them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct FeedForward {
-    up: Linear,
-    down: Linear,
+    up: Weight,
+    down: Weight,
     activation: Activation,
+    kernels: Option<&'static Kernels>,
 }
 
 impl FeedForward {
@@ -137,16 +331,28 @@ impl FeedForward {
         compute: &Compute,
     ) -> Result<Self> {
         Ok(Self {
-            up: Linear::load(weights, &format!("{name}.up"), compute)?,
-            down: Linear::load(weights, &format!("{name}.down"), compute)?,
+            up: Weight::load(weights, &format!("{name}.up"), compute)?,
+            down: Weight::load(weights, &format!("{name}.down"), compute)?,
             activation,
+            kernels: compute.kernels(),
         })
     }
 
     /// `[1, n, d]` to `[1, n, d]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down
-            .forward(activate(self.up.forward(x), self.activation))
+        match (self.kernels, &self.up, &self.down) {
+            #[cfg(feature = "cpu")]
+            (Some(kernels), Weight::Packed(up), Weight::Packed(down)) => {
+                host::map(x.clone(), x.clone(), x.dims(), |x, _| {
+                    feed_forward(kernels, up, down, self.activation, x)
+                })
+            }
+            (_, Weight::Device(up), Weight::Device(down)) => {
+                down.forward(activate(up.forward(x), self.activation))
+            }
+            // Both are loaded alike.
+            _ => x,
+        }
     }
 }
 

@@ -56,9 +56,12 @@ pub mod device;
 mod error;
 mod expert;
 mod gate;
+#[cfg(feature = "cpu")]
+mod host;
 mod input;
 mod kernels;
 mod layers;
+mod packed;
 mod picture;
 mod tokenizer;
 pub mod weights;

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, Result};
-use crate::layers::{FeedForward, LayerNorm, SelfAttention};
+use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::weights::{Weights, XlmrConfig};
 
 /// An XLM-R encoder on a device.
@@ -29,7 +29,7 @@ struct Layer {
     ffn_norm: LayerNorm,
 }
 
-/// The hidden states of the last layer, `[n, d]`, on the device.
+/// Hidden states of the last layer, `[rows, d]`, on the device.
 #[derive(Clone, Debug)]
 pub struct Hidden(Tensor<2>);
 
@@ -68,29 +68,56 @@ impl Encoder {
         &self.config
     }
 
-    /// Encodes one input of 1 to L ids. `cancel` is looked at before each layer.
+    /// Encodes one input of 1 to L ids: all hidden states, `[n, d]`. `cancel` is looked at before each layer.
     ///
     /// # Errors
     /// Of kind `Input` where there are too many ids or one is not in the vocabulary, `Cancelled`, and
     /// `Device` where the device fails.
     pub fn forward(&self, ids: &[u32], cancel: &Cancel) -> Result<Hidden> {
-        let (n, d) = (ids.len(), self.config.hidden_size as usize);
-        if n == 0 || n > self.config.max_length as usize {
-            let most = self.config.max_length;
-            return Err(Error::input(format!("expected 1 to {most} ids, got {n}")));
+        let all = (0..ids.len()).collect();
+        self.forward_rows(&[(ids, all)], cancel)
+    }
+
+    /// Encodes some inputs of 1 to L ids each, one after the other without padding, and gives the hidden states
+    /// that are asked for: of each input the rows with these numbers, ascending; `[rows of all inputs, d]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); of kind `Input` too where a row is not one of its input.
+    pub fn forward_rows(&self, inputs: &[(&[u32], Vec<usize>)], cancel: &Cancel) -> Result<Hidden> {
+        let (most, d) = (
+            self.config.max_length as usize,
+            self.config.hidden_size as usize,
+        );
+        let mut embeddings = Vec::new();
+        for (ids, rows) in inputs {
+            let n = ids.len();
+            if n == 0 || n > most {
+                return Err(Error::input(format!("expected 1 to {most} ids, got {n}")));
+            }
+            if rows.iter().any(|&row| row >= n) {
+                return Err(Error::input(format!(
+                    "expected rows below {n}, got {rows:?}"
+                )));
+            }
+            cancel.check()?;
+            embeddings.append(&mut self.embed(ids)?);
         }
-        cancel.check()?;
-        let embeddings = self.embed(ids)?;
+        let n: usize = inputs.iter().map(|(ids, _)| ids.len()).sum();
+        let sequences = Sequences::new(inputs.iter().map(|(ids, rows)| (ids.len(), rows.clone())));
         self.compute.run(|| {
             let data = TensorData::new(embeddings, [1, n, d]);
             let mut x = self
                 .norm
                 .forward(Tensor::<3>::from_data(data, self.compute.device()));
-            for layer in &self.layers {
+            let wanted = sequences.wanted();
+            let last = self.layers.len() - 1;
+            for (at, layer) in self.layers.iter().enumerate() {
                 cancel.check()?;
-                x = layer.forward(x);
+                // Nothing follows the last layer but what is read: other rows are left out.
+                let only = (at == last && wanted.len() < n).then_some(&wanted[..]);
+                x = layer.forward(x, only, &sequences);
             }
-            Ok(Hidden(x.reshape([n, d])))
+            Ok(Hidden(x.reshape([wanted.len(), d])))
         })
     }
 
@@ -123,11 +150,17 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// `only`: the rows that go on, where not all do.
+    fn forward(&self, x: Tensor<3>, only: Option<&[usize]>, sequences: &Sequences) -> Tensor<3> {
+        let queries = only.map(|rows| select(x.clone(), rows));
+        let attended = self
+            .attention
+            .forward(x.clone(), queries.clone(), sequences);
         let x = self
             .attention_norm
-            .forward(x.clone() + self.attention.forward(x));
-        self.ffn_norm.forward(x.clone() + self.ffn.forward(x))
+            .forward_sum(queries.unwrap_or(x), attended);
+        let between = self.ffn.forward(x.clone());
+        self.ffn_norm.forward_sum(x, between)
     }
 }
 

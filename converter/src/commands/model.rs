@@ -10,7 +10,7 @@ use crate::quantize_report::{Line, Report, Totals};
 use crate::{Console, Error, Result};
 use clap::ValueEnum;
 use morelet_models::Tokenizer;
-use morelet_models::weights::{ModelKind, Pooling, Precision, WeightsWriter};
+use morelet_models::weights::{self, ModelKind, Pooling, Precision, WeightsWriter};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `model`.
@@ -34,7 +34,9 @@ pub struct Args {
     /// The type to store matrices in
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     quantize: Quantize,
-    /// The device to lay the weights out for; all three write row-major today, which every device reads
+    /// The device to lay the weights out for: `cpu` puts the matrices of the layers in panels, which the CPU
+    /// multiplies from the map; the others write row-major, which every device reads and the CPU packs into memory
+    /// when a session starts
     #[arg(long, default_value = "any")]
     target: Target,
     /// Store the tensors whose names match PATTERN (`*` any run of characters, `?` one) as TYPE; the last that
@@ -90,7 +92,7 @@ enum Quantize {
     F16,
     /// 1 byte a weight, one scale a row
     Q8,
-    /// Half a byte a weight, one scale for 32; not written yet
+    /// Half a byte a weight, one scale for 32, for the matrices of the layers; the others become q8
     Q4,
 }
 
@@ -111,7 +113,7 @@ enum Target {
 /// Of kind `Usage` for options that contradict the model, `Input` for a checkpoint that is damaged, not
 /// complete, or of an unknown kind.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
-    let precision = args.precision()?;
+    let precision = args.precision();
     let wishes = args.wishes()?;
     let checkpoint = Checkpoint::open(&args.checkpoint)?;
     let mut plan = Plan::new(&checkpoint, &wishes, console)?;
@@ -152,6 +154,11 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         .as_ref()
         .map(|tokenizer| tokenizer.json.as_slice());
     let mut writer = WeightsWriter::create(&args.output, &plan.meta, tokenizer)?;
+    writer.target(match args.target {
+        Target::Any => weights::Target::Any,
+        Target::Cpu => weights::Target::Cpu,
+        Target::Gpu => weights::Target::Gpu,
+    });
     let mut lines = Vec::new();
     let mut values = Vec::new();
     for (name, tensor) in &plan.tensors {
@@ -206,22 +213,13 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
 }
 
 impl Args {
-    fn precision(&self) -> Result<Precision> {
-        let asked = match self.quantize {
+    fn precision(&self) -> Precision {
+        match self.quantize {
             Quantize::F32 => Precision::F32,
             Quantize::F16 => Precision::F16,
             Quantize::Q8 => Precision::Q8,
             Quantize::Q4 => Precision::Q4,
-        };
-        if asked == Precision::Q4
-            || self
-                .keep
-                .iter()
-                .any(|keep| keep.precision() == Precision::Q4)
-        {
-            return Err(Error::usage("q4 is not written yet: choose f32, f16 or q8"));
         }
-        Ok(asked)
     }
 
     fn wishes(&self) -> Result<Wishes> {

@@ -128,8 +128,6 @@ fn options_that_cannot_be_meant_are_usage_errors() {
         (&["--max-length", "9"][..], "expected 2 to 8"),
         (&["--max-length", "0"], "expected 2 to 8"),
         (&["--separator", "14"], "below the vocabulary's 14"),
-        (&["--quantize", "q4"], "q4 is not written yet"),
-        (&["--keep", "*=q4"], "q4 is not written yet"),
         (&["--keep", "layer.*=f32"], "no tensor has such a name"),
         (&["--licence", " "], "expected some text"),
     ] {

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
-use crate::layers::{FeedForward, LayerNorm, SelfAttention};
+use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::weights::{Activation, Weights};
 
 /// What the layers of one tower have in common.
@@ -59,11 +59,24 @@ impl Layers {
             .map(Self)
     }
 
-    /// `[1, n, d]` to `[1, n, d]`.
-    pub(super) fn forward(&self, mut x: Tensor<3>, cancel: &Cancel) -> Result<Tensor<3>> {
-        for layer in &self.0 {
+    /// `[1, n, d]` to the one row that is read, `[1, 1, d]`.
+    pub(super) fn forward(
+        &self,
+        mut x: Tensor<3>,
+        row: usize,
+        cancel: &Cancel,
+    ) -> Result<Tensor<3>> {
+        let sequences = Sequences::new([(x.dims()[1], vec![row])]);
+        let last = self.0.len() - 1;
+        for (at, layer) in self.0.iter().enumerate() {
             cancel.check()?;
-            x = x.clone() + layer.attention.forward(layer.norm1.forward(x));
+            let normed = layer.norm1.forward(x.clone());
+            // Nothing follows the last layer but what is read: the other rows are left out.
+            let queries = (at == last).then(|| select(normed.clone(), &[row]));
+            if at == last {
+                x = select(x, &[row]);
+            }
+            x = x + layer.attention.forward(normed, queries, &sequences);
             x = x.clone() + layer.mlp.forward(layer.norm2.forward(x));
         }
         Ok(x)

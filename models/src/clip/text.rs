@@ -62,10 +62,8 @@ impl TextTower {
     ) -> Result<Tensor<2>> {
         let (n, d) = (ids.len(), self.width);
         let x = Tensor::<3>::from_data(TensorData::new(embeddings, [1, n, d]), device);
-        let x = self.layers.forward(x, cancel)?;
         let at = pooled_at(ids, self.eos_token_id);
-        // A layer norm looks at one vector at a time: only the one that is read needs it.
-        let x = x.slice([0..1, at..at + 1, 0..d]).reshape([1, d]);
+        let x = self.layers.forward(x, at, cancel)?.reshape([1, d]);
         Ok(self.projection.forward(self.norm.forward(x)))
     }
 }

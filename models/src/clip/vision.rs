@@ -71,8 +71,7 @@ impl VisionTower {
         let patches = Tensor::<2>::from_data(patches, device).matmul(self.embedding.clone());
         let x = Tensor::cat(vec![self.class.clone(), patches.unsqueeze()], 1);
         let x = self.norm_pre.forward(x + self.position.clone());
-        let x = self.layers.forward(x, cancel)?;
-        let class = x.slice([0..1, 0..1, 0..d]).reshape([1, d]);
+        let class = self.layers.forward(x, 0, cancel)?.reshape([1, d]);
         Ok(self.projection.forward(self.norm_post.forward(class)))
     }
 }

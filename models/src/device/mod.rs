@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::Device;
 
 use crate::error::{Error, Result};
+use crate::kernels::Kernels;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use cache::set_cache_dir;
 use pool::Pool;
@@ -78,6 +79,8 @@ struct Inner {
     info: DeviceInfo,
     /// The CPU's threads; a GPU has none.
     pool: Option<Pool>,
+    /// The CPU's own arithmetic; a GPU has none.
+    kernels: Option<&'static Kernels>,
     /// Held by the one run that a GPU computes at a time.
     turn: Mutex<()>,
 }
@@ -133,12 +136,14 @@ impl Compute {
             used: DeviceRequest::Cpu.to_string(),
             name: cpu_name(),
             threads: Some(pool.threads()),
+            instructions: Some(Kernels::best().name.to_owned()),
             reasons,
         };
         Ok(Self(Arc::new(Inner {
             device,
             info,
             pool: Some(pool),
+            kernels: Some(Kernels::best()),
             turn: Mutex::new(()),
         })))
     }
@@ -211,12 +216,14 @@ impl Compute {
             used,
             name,
             threads: None,
+            instructions: None,
             reasons,
         };
         Self(Arc::new(Inner {
             device,
             info,
             pool: None,
+            kernels: None,
             turn: Mutex::new(()),
         }))
     }
@@ -224,6 +231,11 @@ impl Compute {
     /// Burn's name for the device, to create tensors on.
     pub fn device(&self) -> &Device {
         &self.0.device
+    }
+
+    /// The arithmetic of our own that computes here, where this is the CPU.
+    pub(crate) fn kernels(&self) -> Option<&'static Kernels> {
+        self.0.kernels
     }
 
     /// Which device it is, and why not another.

@@ -71,6 +71,9 @@ pub struct DeviceInfo {
     /// The number of threads, on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// The instructions that matrices are multiplied with, on the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
     /// Under `auto`, why each device that comes first was passed over.
     pub reasons: Vec<String>,
 }

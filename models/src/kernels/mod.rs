@@ -1,5 +1,32 @@
-//! The one folder of this crate with unsafe code: what talks to the machine directly.
+//! The one folder of this crate with unsafe code: arithmetic in the widest instructions that the
+//! processor has, and what else talks to the machine directly.
+//!
+//! ```text
+//! products/              products of small blocks, for AMX, AVX-512, AVX2, NEON and anything
+//! rows, panels, matrix   activations and weights in the order of those products
+//! linear, attention, norm, transformer    the operations of a transformer, on all threads
+//! level, functions, buffer            loops that become vectors, and aligned memory
+//! ```
 #![allow(unsafe_code)]
 
+mod attention;
+mod buffer;
+mod functions;
+mod level;
+mod linear;
+mod matrix;
+mod norm;
 #[cfg(feature = "cuda")]
 pub(crate) mod nvrtc;
+pub(crate) mod panels;
+mod products;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod transformer;
+
+pub(crate) use buffer::Number;
+pub(crate) use matrix::{Matrix, Numbers, Packed, q4_output_scales};
+pub(crate) use norm::layer_norm;
+pub(crate) use products::Kernels;
+pub(crate) use transformer::{AttentionMatrices, Packing, feed_forward, self_attention};

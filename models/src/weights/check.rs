@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::meta::{Architecture, ClipConfig, GateConfig, Meta, ModelKind, XlmrConfig};
-use super::schema::{always_f32, expected_tensors};
+use super::schema::{always_f32, expected_tensors, has_panels};
 use super::table::{Extent, Layout, Precision, TENSOR_ALIGNMENT, TensorInfo, element_count};
 
 /// More layers than any encoder has (XLM-R-XXL: 48). Bounds the list of expected tensors.
@@ -290,10 +290,11 @@ pub(super) fn table_problems(meta: &Meta, table: &[TensorInfo], data_len: u64) -
         if always_f32(meta.kind, name, &tensor.shape) && tensor.precision != Precision::F32 {
             lines.push(format!("{name}: expected f32, got {}", tensor.precision));
         }
-        if tensor.stored(Layout::RowMajor).is_none() {
-            lines.push(format!(
-                "{name}: has no row-major layout, the only one that this version reads"
-            ));
+        if tensor.layouts.is_empty() {
+            lines.push(format!("{name}: has no layout"));
+        }
+        if tensor.layouts.iter().any(|s| s.layout == Layout::Panels) && !has_panels(name) {
+            lines.push(format!("{name}: only matrices of layers have panels"));
         }
         let count = element_count(&tensor.shape);
         if count.is_none() {
@@ -304,7 +305,7 @@ pub(super) fn table_problems(meta: &Meta, table: &[TensorInfo], data_len: u64) -
             let mut extents = vec![(
                 "weights",
                 stored.weights,
-                tensor.precision.weight_bytes(&tensor.shape),
+                stored.layout.weight_bytes(tensor.precision, &tensor.shape),
             )];
             let scales = tensor.precision.scale_bytes(&tensor.shape);
             match (stored.scales, scales) {

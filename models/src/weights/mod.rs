@@ -17,9 +17,11 @@ mod meta;
 mod quantize;
 mod reader;
 mod schema;
+mod storing;
 mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 mod writer;
 
 pub use check::{
@@ -30,10 +32,12 @@ pub use meta::{
     Activation, Architecture, ClipConfig, ClipTextConfig, ClipVisionConfig, GateConfig, Meta,
     ModelKind, Pooling, Preprocess, Resample, XlmrConfig,
 };
+pub(crate) use quantize::q4_integers;
 pub use reader::Weights;
-pub use schema::{always_f32, expected_tensors};
+pub use schema::{always_f32, expected_tensors, has_panels};
 pub use table::{Extent, Layout, Precision, Q4_BLOCK, Stored, TENSOR_ALIGNMENT, TensorInfo};
-pub use writer::{TensorReport, WeightsWriter};
+pub(crate) use values::finite;
+pub use writer::{Target, TensorReport, WeightsWriter};
 
 /// The revisions of each section that this version reads; it writes the last of each.
 mod revision {
@@ -41,6 +45,6 @@ mod revision {
 
     pub(super) const META: RangeInclusive<u32> = 1..=1;
     pub(super) const TOKENIZER: RangeInclusive<u32> = 1..=1;
-    pub(super) const TENSORS: RangeInclusive<u32> = 1..=1;
+    pub(super) const TENSORS: RangeInclusive<u32> = 1..=2;
     pub(super) const DATA: RangeInclusive<u32> = 1..=1;
 }

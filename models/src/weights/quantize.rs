@@ -3,8 +3,14 @@
 //! `q8` is symmetric: a row w of a matrix `[out, in]` becomes integers q = round(w / s) in −127..=127
 //! with s = max|w| / 127, ties to even, and is read as q·s. A row of zeros has s = 0. −128 is never
 //! written, so that a kernel may negate.
+//!
+//! `q4` is the same for each block of 32 weights along a row, with integers in −7..=7 and a scale that is
+//! rounded to half precision first. Of some scales around max|w| / 7, the one with the least squared error
+//! is taken: a little clipping of the largest weight often makes the other 31 finer.
 
 use half::f16;
+
+use super::table::Q4_BLOCK;
 
 /// The largest quantized magnitude of `q8`.
 const Q8_MAX: f32 = 127.0;
@@ -22,6 +28,72 @@ pub(crate) fn q8_row(row: &[f32], out: &mut Vec<i8>) -> f32 {
             .map(|w| (w / scale).round_ties_even().clamp(-Q8_MAX, Q8_MAX) as i8),
     );
     scale
+}
+
+/// The largest quantized magnitude of `q4`.
+const Q4_MAX: f32 = 7.0;
+
+/// The scales that are tried for a block of `q4`, as parts of max|w| / 7.
+const Q4_SCALES: [f32; 8] = [1.0, 0.96, 0.92, 0.88, 0.84, 0.8, 0.76, 0.72];
+
+/// Quantizes one row to `q4`, a byte for each weight, and appends the scale of each block.
+pub(crate) fn q4_row(row: &[f32], out: &mut Vec<i8>, scales: &mut Vec<f16>) {
+    for block in row.chunks(Q4_BLOCK as usize) {
+        let max = block.iter().fold(0.0_f32, |max, w| max.max(w.abs()));
+        let quantize = |scale: f32, w: f32| (w / scale).round_ties_even().clamp(-Q4_MAX, Q4_MAX);
+        let candidates = Q4_SCALES
+            .iter()
+            .map(|part| f16::from_f32(part * max / Q4_MAX));
+        let error = |scale: f16| -> f32 {
+            let scale = scale.to_f32();
+            block
+                .iter()
+                .map(|&w| (w - scale * quantize(scale, w)).powi(2))
+                .sum()
+        };
+        let usable = candidates.filter(|scale| *scale > f16::ZERO && scale.is_finite());
+        let best = usable.min_by(|a, b| error(*a).total_cmp(&error(*b)));
+        // A block of zeros, or of weights too small for half precision, becomes zeros.
+        let scale = best.unwrap_or(f16::ZERO);
+        scales.push(scale);
+        let scale = scale.to_f32();
+        out.extend(block.iter().map(|&w| {
+            if scale > 0.0 {
+                quantize(scale, w) as i8
+            } else {
+                0
+            }
+        }));
+    }
+}
+
+/// Puts a row of `q4` into bytes: two weights each, the first in the low half, whole blocks.
+pub(crate) fn q4_bytes(row: &[i8], out: &mut Vec<u8>) {
+    for block in row.chunks(Q4_BLOCK as usize) {
+        let mut padded = [0; Q4_BLOCK as usize];
+        padded[..block.len()].copy_from_slice(block);
+        out.extend(
+            padded
+                .chunks_exact(2)
+                .map(|two| (two[0] as u8 & 15) | (two[1] as u8) << 4),
+        );
+    }
+}
+
+/// The reverse of [`q4_bytes`] for a row of `width` weights.
+pub(crate) fn q4_integers(bytes: &[u8], width: usize, out: &mut Vec<i8>) {
+    let integers = bytes
+        .iter()
+        .flat_map(|&byte| [(byte << 4) as i8 >> 4, byte as i8 >> 4]);
+    out.extend(integers.take(width));
+}
+
+/// Reads one `q4` row from its integers and the bits of its scales, appending to `out`.
+pub(crate) fn read_q4_row(row: &[i8], scales: &[u16], out: &mut Vec<f32>) {
+    for (block, &bits) in row.chunks(Q4_BLOCK as usize).zip(scales) {
+        let scale = f16::from_bits(bits).to_f32();
+        out.extend(block.iter().map(|&q| f32::from(q) * scale));
+    }
 }
 
 /// Reads one `q8` row, appending to `out`.

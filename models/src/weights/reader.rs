@@ -9,10 +9,9 @@ use morelet_mapped::{Bytes, Container, Hash, Kind, OpenOptions};
 
 use super::check::{listed, table_problems};
 use super::meta::Meta;
-use super::quantize::{read_f16, read_q8_row};
 use super::revision;
-use super::table::{Extent, Layout, Precision, Stored, TensorInfo, rows_and_width};
-use crate::error::{Error, ErrorKind, Result};
+use super::table::{Extent, Layout, TensorInfo};
+use crate::error::{Error, Result};
 
 /// The longest section `meta`: thousands of labels have room. Parsed, it takes some times its length.
 const MAX_META_BYTES: usize = 4 << 20;
@@ -31,12 +30,10 @@ struct Inner {
     data: Bytes,
 }
 
-/// A tensor's weights as they lie in the map.
-struct Row<'a> {
-    tensor: &'a TensorInfo,
-    stored: &'a Stored,
-    rows: usize,
-    width: usize,
+/// A tensor's weights and scales, where they lie in the map.
+pub(crate) struct Parts {
+    pub(crate) weights: Bytes,
+    pub(crate) scales: Option<Bytes>,
 }
 
 impl Weights {
@@ -139,36 +136,6 @@ impl Weights {
         self.0.places.get(name).map(|&at| &self.0.tensors[at])
     }
 
-    /// All values of a tensor, row-major, dequantized.
-    ///
-    /// # Errors
-    /// Of kind `Model` where there is no such tensor; of kind `File` where a scale is not finite.
-    pub fn f32s(&self, name: &str) -> Result<Vec<f32>> {
-        let row = self.row_major(name)?;
-        let mut out = Vec::with_capacity(row.rows.saturating_mul(row.width));
-        self.read(&row, 0..row.rows, &mut out)?;
-        Ok(out)
-    }
-
-    /// Rows of a matrix, dequantized, one after the other: `[ids.len(), width]`. This is how embeddings
-    /// are read: only the pages that hold these rows are touched.
-    ///
-    /// # Errors
-    /// As [`f32s`](Self::f32s); of kind `Input` where an id is not a row.
-    pub fn rows(&self, name: &str, ids: &[u32]) -> Result<Vec<f32>> {
-        let row = self.row_major(name)?;
-        let mut out = Vec::with_capacity(ids.len().saturating_mul(row.width));
-        for &id in ids {
-            let at = id as usize;
-            if at >= row.rows {
-                let message = format!("id {id} is not a row of {name}, which has {}", row.rows);
-                return Err(Error::input(message));
-            }
-            self.read(&row, at..at + 1, &mut out)?;
-        }
-        Ok(out)
-    }
-
     /// A tensor on `device` as `f32`, in its logical shape.
     ///
     /// # Errors
@@ -188,73 +155,15 @@ impl Weights {
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
-    fn row_major(&self, name: &str) -> Result<Row<'_>> {
-        let missing = || {
-            Error::model(
-                self.0.container.path(),
-                format!("there is no tensor {name}"),
-            )
+    /// Where a tensor's weights and scales lie in one of its layouts; `None` where it has not that layout.
+    pub(crate) fn parts(&self, name: &str, layout: Layout) -> Result<Option<Parts>> {
+        let Some(stored) = self.info(name).and_then(|info| info.stored(layout)) else {
+            return Ok(None);
         };
-        let tensor = self.info(name).ok_or_else(missing)?;
-        let stored = tensor.stored(Layout::RowMajor).ok_or_else(missing)?;
-        let (rows, width) = rows_and_width(&tensor.shape).ok_or_else(missing)?;
-        let too_large = |_| {
-            Error::model(
-                self.0.container.path(),
-                format!("{name} does not fit in memory"),
-            )
-        };
-        Ok(Row {
-            tensor,
-            stored,
-            rows: usize::try_from(rows).map_err(too_large)?,
-            width: usize::try_from(width).map_err(too_large)?,
-        })
-    }
-
-    /// Appends a range of rows to `out`. The range lies inside the matrix.
-    fn read(&self, row: &Row<'_>, range: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<()> {
-        let (from, count) = (range.start as u64, range.len() as u64);
-        let width = row.width as u64;
-        match row.tensor.precision {
-            Precision::F32 => {
-                let bytes = self.part(row.stored.weights, from * width * 4, count * width * 4)?;
-                out.extend_from_slice(&bytes.typed::<f32>()?);
-            }
-            Precision::F16 => {
-                let bytes = self.part(row.stored.weights, from * width * 2, count * width * 2)?;
-                read_f16(bytes.typed::<u16>()?.iter().copied(), out);
-            }
-            Precision::Q8 => {
-                let bytes = self.part(row.stored.weights, from * width, count * width)?;
-                let weights = bytes.typed::<i8>()?;
-                let extent = row.stored.scales.unwrap_or(Extent { offset: 0, len: 0 });
-                let bytes = self.part(extent, from * 4, count * 4)?;
-                for (at, &scale) in bytes.typed::<f32>()?.iter().enumerate() {
-                    if !scale.is_finite() {
-                        let name = &row.tensor.name;
-                        let offset = extent.offset + (from + at as u64) * 4;
-                        let message =
-                            format!("{name}: a scale is {scale}, expected a finite number");
-                        return Err(self.0.data.corrupt(offset, message).into());
-                    }
-                    read_q8_row(&weights[at * row.width..(at + 1) * row.width], scale, out);
-                }
-            }
-            Precision::Q4 => {
-                let message = format!(
-                    "{}: {} is stored as q4, which this version cannot read: convert it to f32, f16 or q8",
-                    self.0.container.path().display(),
-                    row.tensor.name
-                );
-                return Err(Error::new(ErrorKind::Model, message));
-            }
-        }
-        Ok(())
-    }
-
-    fn part(&self, extent: Extent, from: u64, len: u64) -> Result<Bytes> {
-        let start = extent.offset + from;
-        Ok(self.0.data.slice(start..start + len)?)
+        let part = |extent: Extent| self.0.data.slice(extent.offset..extent.offset + extent.len);
+        Ok(Some(Parts {
+            weights: part(stored.weights)?,
+            scales: stored.scales.map(part).transpose()?,
+        }))
     }
 }

@@ -100,6 +100,16 @@ pub fn always_f32(kind: ModelKind, name: &str, shape: &[u64]) -> bool {
         || name.split('.').any(|part| part.starts_with("norm"))
 }
 
+/// Whether a tensor may be laid out in panels: the matrices of the layers, which are nearly all of the
+/// arithmetic. Embeddings are read by rows, and a head is small.
+pub fn has_panels(name: &str) -> bool {
+    let parts = [".attention.", ".ffn.", ".mlp."];
+    name.contains("layers.")
+        && name.ends_with(".weight")
+        && !name.contains("norm")
+        && parts.iter().any(|part| name.contains(part))
+}
+
 #[derive(Default)]
 struct List(Vec<(String, Vec<u64>)>);
 

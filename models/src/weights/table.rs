@@ -12,6 +12,12 @@ pub const TENSOR_ALIGNMENT: u64 = 64;
 /// Weights in one block of `q4`.
 pub const Q4_BLOCK: u64 = 32;
 
+/// Outputs in one panel.
+const PANEL: u64 = 16;
+
+/// Inputs in one block of a panel of `q8`.
+const PANEL_BLOCK: u64 = 64;
+
 /// The type that a tensor is stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,14 +103,42 @@ impl fmt::Display for Precision {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Layout {
-    /// As in PyTorch: the last dimension is contiguous. Every device can read it.
+    /// As in PyTorch: the last dimension is contiguous. Every device can read it. In `q4` a byte holds two
+    /// weights, the first in its low half, each in two's complement.
     RowMajor,
+    /// Panels of 16 outputs, in the order in which the CPU multiplies them: see `docs/files.md`. Only the
+    /// matrices of transformer layers have it.
+    Panels,
+}
+
+impl Layout {
+    /// How many bytes the weights of a tensor take in this layout; `None` where that overflows, or where a
+    /// tensor of this shape cannot have it.
+    pub fn weight_bytes(self, precision: Precision, shape: &[u64]) -> Option<u64> {
+        match (self, shape) {
+            (Self::RowMajor, _) => precision.weight_bytes(shape),
+            (Self::Panels, &[outputs, inputs]) => {
+                let padded = outputs.checked_next_multiple_of(PANEL)?;
+                let of_width = |width: u64| {
+                    padded.checked_mul(inputs.checked_next_multiple_of(width)?.max(width))
+                };
+                match precision {
+                    Precision::F32 => padded.checked_mul(inputs)?.checked_mul(4),
+                    Precision::F16 => padded.checked_mul(inputs)?.checked_mul(2),
+                    Precision::Q8 => of_width(PANEL_BLOCK),
+                    Precision::Q4 => Some(of_width(Q4_BLOCK)? / 2),
+                }
+            }
+            (Self::Panels, _) => None,
+        }
+    }
 }
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RowMajor => f.write_str("row-major"),
+            Self::Panels => f.write_str("panels"),
         }
     }
 }

@@ -465,7 +465,7 @@ fn refuses_a_table_that_does_not_fit() {
         ("shape [18446744073709551615, 4] overflows", |t| {
             t[0].shape = vec![u64::MAX, 4]
         }),
-        ("has no row-major layout", |t| t[0].layouts.clear()),
+        ("embeddings.word: has no layout", |t| t[0].layouts.clear()),
         ("needs scales", |t| t[0].precision = Precision::Q8),
         ("expected 32 bytes for q8 [8, 4], got 128", |t| {
             t[0].precision = Precision::Q8

@@ -7,9 +7,10 @@ use morelet_mapped::{Hash, Kind, Suspended, Writer};
 
 use super::check::{differences, listed};
 use super::meta::Meta;
-use super::quantize::{Difference, f16_bytes, q8_row, read_f16, read_q8_row};
+use super::quantize::f16_bytes;
 use super::revision;
-use super::schema::{always_f32, expected_tensors};
+use super::schema::{always_f32, expected_tensors, has_panels};
+use super::storing::Storing;
 use super::table::{
     Extent, Layout, Precision, Stored, TENSOR_ALIGNMENT, TensorInfo, rows_and_width,
 };
@@ -23,6 +24,7 @@ pub struct WeightsWriter {
     writer: Writer,
     data: Suspended,
     expected: HashMap<String, Vec<u64>>,
+    target: Target,
     table: Vec<TensorInfo>,
 }
 
@@ -31,6 +33,19 @@ impl std::fmt::Debug for WeightsWriter {
         let (path, written) = (self.path.display(), self.table.len());
         write!(f, "WeightsWriter({path}, {written} tensors written)")
     }
+}
+
+/// Which device the weights are laid out for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Any: row-major. The CPU packs the matrices of the layers into memory when a session starts.
+    #[default]
+    Any,
+    /// The CPU: those matrices in [panels](Layout::Panels), which are read from the map. A GPU unpacks them
+    /// when a session starts.
+    Cpu,
+    /// A GPU: row-major.
+    Gpu,
 }
 
 /// What storing a tensor cost.
@@ -78,12 +93,18 @@ impl WeightsWriter {
             writer,
             data,
             expected: expected_tensors(meta).into_iter().collect(),
+            target: Target::Any,
             table: Vec::new(),
         })
     }
 
-    /// Stores one tensor, given row-major, in `precision`; a tensor that is
-    /// [always `f32`](always_f32) is stored so whatever was asked.
+    /// Lays out what is stored from now on for one device.
+    pub fn target(&mut self, target: Target) {
+        self.target = target;
+    }
+
+    /// Stores one tensor, given row-major, in `precision`; a tensor that is [always `f32`](always_f32) is
+    /// stored so whatever was asked, and only the matrices of layers become `q4`: others become `q8` instead.
     ///
     /// # Errors
     /// Of kind `Model` where the architecture has no such tensor, its shape differs, it has been given
@@ -95,75 +116,52 @@ impl WeightsWriter {
         precision: Precision,
         values: &[f32],
     ) -> Result<TensorReport> {
-        let precision = if always_f32(self.meta.kind, name, shape) {
-            Precision::F32
-        } else {
-            precision
+        let precision = match precision {
+            _ if always_f32(self.meta.kind, name, shape) => Precision::F32,
+            // Embeddings and heads are few bytes next to what they decide, or are read a row at a time.
+            Precision::Q4 if !has_panels(name) => Precision::Q8,
+            precision => precision,
         };
         let width = self
             .admit(name, shape, precision, values)
             .map_err(|message| Error::model(&self.path, format!("{name}: {message}")))?;
 
+        let layout = if self.target == Target::Cpu && has_panels(name) {
+            Layout::Panels
+        } else {
+            Layout::RowMajor
+        };
         let mut section = self.writer.resume(&self.data)?;
         section.align(TENSOR_ALIGNMENT)?;
         let offset = section.position();
-        let mut difference = Difference::default();
-        let mut scales: Vec<f32> = Vec::new();
-        let (mut bytes, mut quantized, mut back) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stored = Storing::new(precision, layout == Layout::Panels);
         for row in values.chunks(width.max(1)) {
-            bytes.clear();
-            back.clear();
-            match precision {
-                Precision::F32 => bytes.extend(row.iter().flat_map(|w| w.to_le_bytes())),
-                Precision::F16 => {
-                    // `admit` has refused what is too large.
-                    bytes.extend(row.iter().filter_map(|&w| f16_bytes(w)).flatten());
-                    let bits = bytes
-                        .chunks_exact(2)
-                        .map(|b| u16::from_le_bytes([b[0], b[1]]));
-                    read_f16(bits, &mut back);
-                }
-                Precision::Q8 | Precision::Q4 => {
-                    quantized.clear();
-                    let scale = q8_row(row, &mut quantized);
-                    scales.push(scale);
-                    bytes.extend(quantized.iter().map(|&q| q as u8));
-                    read_q8_row(&quantized, scale, &mut back);
-                }
-            }
-            section.put(&bytes)?;
-            difference.add(
-                row,
-                if precision == Precision::F32 {
-                    row
-                } else {
-                    &back
-                },
-            );
+            section.put(stored.row(row))?;
         }
+        let rows = values.len().checked_div(width).unwrap_or(0);
+        section.put(&stored.panels(rows, width))?;
         let weights = Extent {
             offset,
             len: section.position() - offset,
         };
-        let scales = if scales.is_empty() {
+        let scales = if stored.scales.is_empty() {
             None
         } else {
             section.align(TENSOR_ALIGNMENT)?;
             let offset = section.position();
-            for scale in &scales {
-                section.put(&scale.to_le_bytes())?;
-            }
+            section.put(&stored.scales)?;
             Some(Extent {
                 offset,
                 len: section.position() - offset,
             })
         };
+        let difference = stored.difference;
         let info = TensorInfo {
             name: name.to_owned(),
             shape: shape.to_vec(),
             precision,
             layouts: vec![Stored {
-                layout: Layout::RowMajor,
+                layout,
                 weights,
                 scales,
             }],
@@ -238,9 +236,6 @@ impl WeightsWriter {
                 "value {at} is {}, expected a finite number",
                 values[at]
             ));
-        }
-        if precision == Precision::Q4 {
-            return Err("q4 is not written by this version: use f32, f16 or q8".to_owned());
         }
         if precision == Precision::F16
             && let Some(value) = values.iter().find(|&&value| f16_bytes(value).is_none())

@@ -1,0 +1,328 @@
+//! `act(x Wᵀ + b)` for one or more matrices over the same rows, on all threads.
+//!
+//! The results are cut into windows of some rows and some columns, and each is the work of one thread at a
+//! time. It takes the columns' panels into its cache and goes down the rows: of each 32 (14 of floats) it sums
+//! products into a scratch of `f32`, and from there scales, adds the bias, applies the activation, and writes
+//! the row, or quantizes it for the matrix that comes next.
+
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Window};
+use super::functions::activate;
+use super::level::{Level, fma, vectorized};
+use super::matrix::Matrix;
+use super::products::{
+    FLOAT_ROWS, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, Kernels, Products,
+    SIDE, TILE,
+};
+use super::rows::{GroupWindow, QuantizedRows};
+use crate::weights::Activation;
+
+/// Columns of a window whose results are floats.
+const COLUMNS: usize = 256;
+
+/// The left operand.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// For matrices of integers.
+    Int8(&'a QuantizedRows),
+    /// For matrices of floats, `[rows, k]`.
+    Float(&'a [f32]),
+}
+
+/// One matrix of a product, and where its result goes.
+pub(crate) struct Job<'a> {
+    pub(crate) matrix: &'a Matrix,
+    pub(crate) activation: Option<Activation>,
+    pub(crate) out: Out<'a>,
+}
+
+/// Where a result goes.
+pub(crate) enum Out<'a> {
+    /// `[rows, outputs]`.
+    Float(&'a mut [f32]),
+    /// Quantized for the next matrix.
+    Int8(&'a mut QuantizedRows),
+}
+
+enum Sink<'a> {
+    Float(Window<'a, f32>),
+    Int8(GroupWindow<'a>),
+}
+
+/// A window of one result.
+struct Task<'a> {
+    matrix: &'a Matrix,
+    activation: Option<Activation>,
+    first_row: usize,
+    rows: usize,
+    first_column: usize,
+    columns: usize,
+    sink: Sink<'a>,
+}
+
+/// Computes `count` rows of each job's result.
+pub(crate) fn linear(kernels: &'static Kernels, count: usize, rows: Rows<'_>, jobs: Vec<Job<'_>>) {
+    let columns: usize = jobs.iter().map(|job| job.matrix.outputs).sum();
+    let threads = rayon::current_num_threads();
+    let mut tasks = Vec::new();
+    for job in jobs {
+        job.cut(count, columns, threads, &mut tasks);
+    }
+    tasks
+        .into_par_iter()
+        .with_max_len(1)
+        .for_each(|mut task| task.run(kernels, rows));
+}
+
+impl<'a> Job<'a> {
+    /// Cuts the job into tasks: of as many rows as leave enough of them for all threads.
+    fn cut(self, count: usize, columns: usize, threads: usize, tasks: &mut Vec<Task<'a>>) {
+        let outputs = self.matrix.outputs;
+        let mut width = match &self.out {
+            Out::Float(_) => COLUMNS,
+            Out::Int8(quantized) => quantized.group_width(),
+        };
+        let enough = 4 * threads;
+        if matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
+            width /= 2;
+        }
+        let chunks = enough.div_ceil(columns.div_ceil(width).max(1));
+        let height = count.div_ceil(chunks).next_multiple_of(SIDE);
+        let (matrix, activation) = (self.matrix, self.activation);
+        let task = |at: usize, sink| {
+            let across = outputs.div_ceil(width).max(1);
+            let (first_row, first_column) = (at / across * height, at % across * width);
+            Task {
+                matrix,
+                activation,
+                first_row,
+                rows: height.min(count - first_row),
+                first_column,
+                columns: width.min(outputs - first_column),
+                sink,
+            }
+        };
+        match self.out {
+            Out::Float(out) => {
+                let windows = Window::cut(out, outputs, height, width);
+                tasks.extend(
+                    (windows.into_iter().enumerate()).map(|(at, w)| task(at, Sink::Float(w))),
+                );
+            }
+            Out::Int8(out) => {
+                let windows = out.windows(height);
+                tasks.extend(
+                    (windows.into_iter().enumerate()).map(|(at, w)| task(at, Sink::Int8(w))),
+                );
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    fn run(&mut self, kernels: &'static Kernels, rows: Rows<'_>) {
+        let level = kernels.level();
+        let panels = self.first_column / TILE..(self.first_column + self.columns).div_ceil(TILE);
+        let width = panels.len() * TILE;
+        let mut sums = Buffer::scratch(SIDE * width);
+        let products = kernels.enter();
+        match rows {
+            Rows::Int8(rows) => {
+                let b = self.matrix.int8(level, panels);
+                let stride = self.matrix.panel_bytes();
+                for first in (0..self.rows).step_by(SIDE) {
+                    let tile = (self.first_row + first) / TILE;
+                    int8_sums(&products, level, rows, tile, &b, stride, &mut sums);
+                    self.finish(level, first, SIDE, &mut sums);
+                }
+            }
+            Rows::Float(x) => {
+                let b = self.matrix.floats(level, panels);
+                for first in (0..self.rows).step_by(FLOAT_ROWS) {
+                    let count = FLOAT_ROWS.min(self.rows - first);
+                    let k = self.matrix.inputs;
+                    let x = &x[(self.first_row + first) * k..][..count * k];
+                    float_sums(&products, x, k, &b, &mut sums[..count * width]);
+                    self.finish(level, first, count, &mut sums[..count * width]);
+                }
+            }
+        }
+    }
+
+    /// Writes some rows of sums to where they go.
+    fn finish(&mut self, level: Level, first: usize, count: usize, sums: &mut [f32]) {
+        let columns = self.first_column..self.first_column + self.columns;
+        let scales = self
+            .matrix
+            .output_scales()
+            .get(columns.clone())
+            .unwrap_or_default();
+        let bias = self
+            .matrix
+            .bias
+            .as_deref()
+            .map_or(&[][..], |bias| &bias[columns]);
+        let width = sums.len() / count;
+        for (at, sums) in sums
+            .chunks_exact_mut(width)
+            .take(self.rows - first)
+            .enumerate()
+        {
+            let sums = &mut sums[..self.columns];
+            match &mut self.sink {
+                Sink::Float(window) => {
+                    let out = window.row(first + at);
+                    epilogue(level, sums, scales, bias, self.activation, Some(out));
+                }
+                Sink::Int8(window) => {
+                    epilogue(level, sums, scales, bias, self.activation, None);
+                    window.put(level, first + at, sums);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of 32 rows from tile `tile` on times some panels, `[32, 16 · panels]`, without the scales of the
+/// outputs.
+pub(super) fn int8_sums(
+    products: &Products,
+    level: Level,
+    rows: &QuantizedRows,
+    tile: usize,
+    b: &[u8],
+    b_stride: usize,
+    sums: &mut [f32],
+) {
+    let width = sums.len() / SIDE;
+    let panels = width / TILE;
+    let tiles = (rows.tiles() - tile).min(2);
+    let (padded, bytes) = (rows.tiles() * TILE, rows.blocks * TILE * K_BLOCK);
+    let mut block = Int8Block([0; SIDE * SIDE]);
+    for (group, first) in (0..rows.blocks).step_by(rows.group).enumerate() {
+        let blocks = rows.group.min(rows.blocks - first);
+        let place = group * padded + tile * TILE..group * padded + (tile + tiles) * TILE;
+        let (scales, totals) = (&rows.scales[place.clone()], &rows.sums[place]);
+        for panel in (0..panels).step_by(2) {
+            let operands = Int8Operands {
+                a: &rows.data[tile * bytes + first * TILE * K_BLOCK..],
+                a_stride: bytes,
+                tiles,
+                b: &b[panel * b_stride + first * TILE * K_BLOCK..],
+                b_stride,
+                panels: (panels - panel).min(2),
+                blocks,
+            };
+            products.int8(&operands, &mut block);
+            let columns = panel * TILE..((panel + 2) * TILE).min(width);
+            add_block(
+                level,
+                &block,
+                scales,
+                totals,
+                group == 0,
+                sums,
+                width,
+                columns,
+            );
+        }
+    }
+}
+
+vectorized! {
+    /// Adds a block of integers to sums of floats, `[32, width]`, in some of their columns; `first` overwrites them.
+    fn add_block(
+        block: &Int8Block,
+        scales: &[f32],
+        totals: &[i32],
+        first: bool,
+        sums: &mut [f32],
+        width: usize,
+        columns: std::ops::Range<usize>,
+    ) {
+        for (row, (&scale, &total)) in scales.iter().zip(totals).enumerate() {
+            let sums = &mut sums[row * width..][columns.clone()];
+            let block = &block.0[row * SIDE..][..SIDE];
+            // Each weight was stored 128 too large.
+            let excess = 128 * total;
+            if first {
+                for (sum, &product) in sums.iter_mut().zip(block) {
+                    *sum = (product - excess) as f32 * scale;
+                }
+            } else {
+                for (sum, &product) in sums.iter_mut().zip(block) {
+                    *sum = fma::<FMA>((product - excess) as f32, scale, *sum);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of up to 14 rows times some panels, `[rows, 16 · panels]`.
+pub(super) fn float_sums(products: &Products, x: &[f32], k: usize, b: &[f32], sums: &mut [f32]) {
+    let rows = x.len().checked_div(k).unwrap_or(0);
+    let width = sums.len().checked_div(rows).unwrap_or(0);
+    let panels = width / TILE;
+    let mut block = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
+    for panel in (0..panels).step_by(2) {
+        let operands = FloatOperands {
+            a: x,
+            a_stride: k,
+            rows,
+            b: &b[panel * k * TILE..],
+            b_stride: k * TILE,
+            panels: (panels - panel).min(2),
+            k,
+        };
+        products.float(&operands, &mut block);
+        let columns = panel * TILE..((panel + 2) * TILE).min(width);
+        for row in 0..rows {
+            let sums = &mut sums[row * width..][columns.clone()];
+            sums.copy_from_slice(&block.0[row * SIDE..][..sums.len()]);
+        }
+    }
+}
+
+vectorized! {
+    /// Scales a row of sums, adds the bias, and applies the activation: in place, or into `out`. No scales are
+    /// scales of 1, no bias is one of 0.
+    fn epilogue(
+        sums: &mut [f32],
+        scales: &[f32],
+        bias: &[f32],
+        activation: Option<Activation>,
+        out: Option<&mut [f32]>,
+    ) {
+        // A few registers at a time, so that they stay there.
+        const STEP: usize = 128;
+        let (mut scales, mut bias) = (scales.chunks(STEP), bias.chunks(STEP));
+        let mut out = out.map(|out| out.chunks_mut(STEP));
+        for sums in sums.chunks_mut(STEP) {
+            match (scales.next(), bias.next()) {
+                (Some(scales), Some(bias)) => {
+                    for ((sum, scale), bias) in sums.iter_mut().zip(scales).zip(bias) {
+                        *sum = fma::<FMA>(*sum, *scale, *bias);
+                    }
+                }
+                (Some(scales), None) => {
+                    for (sum, scale) in sums.iter_mut().zip(scales) {
+                        *sum *= scale;
+                    }
+                }
+                (None, Some(bias)) => {
+                    for (sum, bias) in sums.iter_mut().zip(bias) {
+                        *sum += bias;
+                    }
+                }
+                (None, None) => {}
+            }
+            if let Some(activation) = activation {
+                activate::<FMA>(activation, sums);
+            }
+            if let Some(out) = out.as_mut().and_then(Iterator::next) {
+                out.copy_from_slice(sums);
+            }
+        }
+    }
+}

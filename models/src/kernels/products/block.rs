@@ -1,0 +1,94 @@
+//! Products of small blocks of matrices: what the rest of the arithmetic is made of.
+//!
+//! ```text
+//!      A: 1 or 2 tiles of 16 rows        B: 1 or 2 panels of 16 columns
+//!      each 1 KiB for 64 of k            each 1 KiB for 64 of k
+//!      row r: a[r][64k .. 64k + 64]      group g of four k: b[4g .. 4g + 4][c] for each column c
+//! ```
+//!
+//! That order is a tile of AMX as it is loaded, one register of AVX-512 for each group, and two or four
+//! registers of AVX2 and NEON: one layout serves all of them. A is signed, B is unsigned, a weight w
+//! stored as w + 128: `vpdpbusd` wants one operand of each kind. What that adds to a sum, 128 · Σ a, the
+//! caller takes off again.
+
+/// Rows of a tile and columns of a panel.
+pub(crate) const TILE: usize = 16;
+
+/// Of k, in one block of bytes.
+pub(crate) const K_BLOCK: usize = 64;
+
+/// Bytes of a tile or of a panel's block.
+pub(crate) const BLOCK_BYTES: usize = TILE * K_BLOCK;
+
+/// Rows and columns of a whole block of results.
+pub(crate) const SIDE: usize = 2 * TILE;
+
+/// The most rows of a block of floats.
+pub(crate) const FLOAT_ROWS: usize = 14;
+
+/// Operands of a product of integers.
+#[derive(Clone, Copy)]
+pub(crate) struct Int8Operands<'a> {
+    /// Tiles of 16 rows: the blocks of one tile follow each other.
+    pub(crate) a: &'a [i8],
+    /// Bytes from a tile to the next one.
+    pub(crate) a_stride: usize,
+    /// Tiles, 1 or 2.
+    pub(crate) tiles: usize,
+    /// Panels of 16 columns: the blocks of one panel follow each other.
+    pub(crate) b: &'a [u8],
+    /// Bytes from a panel to the next one.
+    pub(crate) b_stride: usize,
+    /// Panels, 1 or 2.
+    pub(crate) panels: usize,
+    /// Blocks of 64 of k.
+    pub(crate) blocks: usize,
+}
+
+impl Int8Operands<'_> {
+    /// Whether everything that a product reads is inside.
+    pub(super) fn inside(&self) -> bool {
+        let reach = |count: usize, stride: usize| {
+            ((1..=2).contains(&count)).then(|| (count - 1) * stride + self.blocks * BLOCK_BYTES)
+        };
+        reach(self.tiles, self.a_stride).is_some_and(|end| end <= self.a.len())
+            && reach(self.panels, self.b_stride).is_some_and(|end| end <= self.b.len())
+    }
+}
+
+/// Operands of a product of floats.
+#[derive(Clone, Copy)]
+pub(crate) struct FloatOperands<'a> {
+    /// Row-major.
+    pub(crate) a: &'a [f32],
+    /// Floats from a row to the next one.
+    pub(crate) a_stride: usize,
+    /// Rows, 1 to [`FLOAT_ROWS`].
+    pub(crate) rows: usize,
+    /// Panels of 16 columns, each `[k, 16]`.
+    pub(crate) b: &'a [f32],
+    /// Floats from a panel to the next one.
+    pub(crate) b_stride: usize,
+    /// Panels, 1 or 2.
+    pub(crate) panels: usize,
+    /// Columns of A.
+    pub(crate) k: usize,
+}
+
+impl FloatOperands<'_> {
+    /// Whether everything that a product reads is inside.
+    pub(super) fn inside(&self) -> bool {
+        (1..=FLOAT_ROWS).contains(&self.rows)
+            && (1..=2).contains(&self.panels)
+            && (self.rows - 1) * self.a_stride + self.k <= self.a.len()
+            && (self.panels - 1) * self.b_stride + self.k * TILE <= self.b.len()
+    }
+}
+
+/// Sums of a block of integers, `[32, 32]`; those of absent tiles and panels are not written.
+#[repr(align(64))]
+pub(crate) struct Int8Block(pub(crate) [i32; SIDE * SIDE]);
+
+/// Sums of a block of floats, `[14, 32]`.
+#[repr(align(64))]
+pub(crate) struct FloatBlock(pub(crate) [f32; FLOAT_ROWS * SIDE]);

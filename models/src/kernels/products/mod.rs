@@ -1,0 +1,103 @@
+//! Products of small blocks, once for each instruction set.
+//!
+//! [`block`] has the order of the operands. Which instructions there are is asked once; each table of
+//! [`Kernels`] is tested against the plain one on random input.
+
+use std::sync::OnceLock;
+
+use super::level::Level;
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod block;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod plain;
+#[cfg(test)]
+pub(super) mod tests;
+
+pub(crate) use block::{
+    BLOCK_BYTES, FLOAT_ROWS, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE,
+    TILE,
+};
+
+/// The products for one instruction set.
+pub(crate) struct Kernels {
+    /// Its name, for people.
+    pub(crate) name: &'static str,
+    level: fn() -> Level,
+    enter: fn(),
+    leave: fn(),
+    int8: fn(&Int8Operands<'_>, &mut Int8Block),
+    float: fn(&FloatOperands<'_>, &mut FloatBlock),
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernels({})", self.name)
+    }
+}
+
+impl Kernels {
+    /// The best of this processor.
+    pub(crate) fn best() -> &'static Self {
+        static BEST: OnceLock<&'static Kernels> = OnceLock::new();
+        BEST.get_or_init(|| Self::available().pop().unwrap_or(&plain::PLAIN))
+    }
+
+    /// All that this processor can run, the best last.
+    pub(crate) fn available() -> Vec<&'static Self> {
+        let mut all = vec![&plain::PLAIN];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(avx2::available());
+            all.extend(avx512::available());
+            all.extend(amx::available());
+        }
+        #[cfg(target_arch = "aarch64")]
+        all.extend(neon::available());
+        all
+    }
+
+    /// How wide the vectors are that belong to these instructions.
+    pub(crate) fn level(&self) -> Level {
+        (self.level)()
+    }
+
+    /// Gets this thread ready for products.
+    pub(crate) fn enter(&'static self) -> Products {
+        (self.enter)();
+        Products(self, std::marker::PhantomData)
+    }
+}
+
+/// A thread that is ready for products.
+pub(crate) struct Products(&'static Kernels, std::marker::PhantomData<*const ()>);
+
+impl Products {
+    /// Sums of products of integers, exact.
+    ///
+    /// # Panics
+    /// Where an operand is shorter than it has to be.
+    pub(crate) fn int8(&self, operands: &Int8Operands<'_>, out: &mut Int8Block) {
+        (self.0.int8)(operands, out);
+    }
+
+    /// Sums of products of floats.
+    ///
+    /// # Panics
+    /// Where an operand is shorter than it has to be.
+    pub(crate) fn float(&self, operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+        (self.0.float)(operands, out);
+    }
+}
+
+impl Drop for Products {
+    fn drop(&mut self) {
+        (self.0.leave)();
+    }
+}

@@ -1,0 +1,51 @@
+//! The products in plain Rust: what the others are tested against, and what runs where there is nothing
+//! better.
+
+use super::block::{
+    BLOCK_BYTES, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE,
+};
+use super::{Kernels, Level};
+
+pub(super) static PLAIN: Kernels = Kernels {
+    name: "plain",
+    level: || Level::Base,
+    enter: || {},
+    leave: || {},
+    int8,
+    float,
+};
+
+pub(super) fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
+    for row in 0..operands.tiles * TILE {
+        let a = &operands.a[row / TILE * operands.a_stride..][..operands.blocks * BLOCK_BYTES];
+        for column in 0..operands.panels * TILE {
+            let b =
+                &operands.b[column / TILE * operands.b_stride..][..operands.blocks * BLOCK_BYTES];
+            let mut sum = 0;
+            for (a, b) in a.chunks_exact(BLOCK_BYTES).zip(b.chunks_exact(BLOCK_BYTES)) {
+                for k in 0..K_BLOCK {
+                    let a = i32::from(a[row % TILE * K_BLOCK + k]);
+                    let b = i32::from(b[k / 4 * K_BLOCK + column % TILE * 4 + k % 4]);
+                    sum += a * b;
+                }
+            }
+            out.0[row * SIDE + column] = sum;
+        }
+    }
+}
+
+pub(super) fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+    for row in 0..operands.rows {
+        let a = &operands.a[row * operands.a_stride..][..operands.k];
+        for panel in 0..operands.panels {
+            let b = &operands.b[panel * operands.b_stride..][..operands.k * TILE];
+            let mut sums = [0.0_f32; TILE];
+            for (a, b) in a.iter().zip(b.chunks_exact(TILE)) {
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum += a * b;
+                }
+            }
+            out.0[row * SIDE + panel * TILE..][..TILE].copy_from_slice(&sums);
+        }
+    }
+}

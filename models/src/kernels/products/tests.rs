@@ -1,0 +1,151 @@
+use super::*;
+use crate::kernels::buffer::{Buffer, Window};
+
+/// A generator of random numbers, the same every time.
+pub(crate) fn random() -> impl FnMut() -> u32 {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as u32
+    }
+}
+
+/// A random number in −1..1.
+pub(crate) fn unit(random: &mut impl FnMut() -> u32) -> f32 {
+    (random() % 65_536) as f32 / 32_768.0 - 1.0
+}
+
+#[test]
+fn integer_products_are_those_of_plain_rust_to_the_bit() {
+    let mut random = random();
+    for blocks in [0, 1, 2, 5, 16] {
+        for (tiles, panels) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let stride = (blocks + 1) * BLOCK_BYTES;
+            let (mut a, mut b) = (Buffer::zeros(2 * stride), Buffer::zeros(2 * stride));
+            a.fill_with(|| random() as i8);
+            b.fill_with(|| random() as u8);
+            // The extremes too: 255 · −128 is what saturates where a kernel is careless.
+            if blocks == 5 {
+                a.fill(-128);
+                b.fill(255);
+            }
+            let operands = Int8Operands {
+                a: &a,
+                a_stride: stride,
+                tiles,
+                b: &b,
+                b_stride: stride,
+                panels,
+                blocks,
+            };
+            let mut expected = Int8Block([0; SIDE * SIDE]);
+            plain::PLAIN.enter().int8(&operands, &mut expected);
+            for kernels in Kernels::available() {
+                let mut got = Int8Block([0; SIDE * SIDE]);
+                kernels.enter().int8(&operands, &mut got);
+                for row in 0..tiles * TILE {
+                    let columns = row * SIDE..row * SIDE + panels * TILE;
+                    assert_eq!(
+                        got.0[columns.clone()],
+                        expected.0[columns],
+                        "{} {blocks} {tiles} {panels} {row}",
+                        kernels.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn float_products_are_those_of_plain_rust() {
+    let mut random = random();
+    for k in [0, 1, 3, 64, 257] {
+        for rows in 1..=FLOAT_ROWS {
+            for panels in 1..=2 {
+                let (a_stride, b_stride) = (k + 3, (k + 1) * TILE);
+                let a: Vec<f32> = (0..FLOAT_ROWS * a_stride)
+                    .map(|_| unit(&mut random))
+                    .collect();
+                let b: Vec<f32> = (0..2 * b_stride).map(|_| unit(&mut random)).collect();
+                let operands = FloatOperands {
+                    a: &a,
+                    a_stride,
+                    rows,
+                    b: &b,
+                    b_stride,
+                    panels,
+                    k,
+                };
+                let mut expected = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
+                plain::PLAIN.enter().float(&operands, &mut expected);
+                for kernels in Kernels::available() {
+                    let mut got = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
+                    kernels.enter().float(&operands, &mut got);
+                    for (at, (got, expected)) in got.0.iter().zip(&expected.0).enumerate() {
+                        // Sums of products below 1, rounded in another order.
+                        let near = (got - expected).abs() <= 1e-6 * (1.0 + k as f32).sqrt();
+                        assert!(
+                            near,
+                            "{} k {k} rows {rows} at {at}: {got} {expected}",
+                            kernels.name
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operand_that_is_too_short_is_refused_before_it_is_read() {
+    let (a, b) = (
+        Buffer::zeros(2 * BLOCK_BYTES),
+        Buffer::zeros(2 * BLOCK_BYTES),
+    );
+    let whole = Int8Operands {
+        a: &a,
+        a_stride: BLOCK_BYTES,
+        tiles: 2,
+        b: &b,
+        b_stride: BLOCK_BYTES,
+        panels: 2,
+        blocks: 1,
+    };
+    assert!(whole.inside());
+    let short = Int8Operands { blocks: 2, ..whole };
+    assert!(!short.inside());
+    assert!(!Int8Operands { panels: 3, ..whole }.inside());
+    for kernels in Kernels::available() {
+        let refused = std::panic::catch_unwind(|| {
+            kernels
+                .enter()
+                .int8(&short, &mut Int8Block([0; SIDE * SIDE]));
+        });
+        assert!(refused.is_err(), "{}", kernels.name);
+    }
+}
+
+#[test]
+fn windows_are_the_matrix_cut_up() {
+    for (height, width, rows, columns) in [(5, 7, 2, 3), (4, 4, 4, 4), (1, 9, 3, 2), (0, 3, 1, 1)] {
+        let mut matrix = vec![0_i32; height * width];
+        for (at, mut window) in Window::cut(&mut matrix, width, rows, columns)
+            .into_iter()
+            .enumerate()
+        {
+            let top = at / width.div_ceil(columns) * rows;
+            for row in 0..rows.min(height - top) {
+                window.row(row).iter_mut().for_each(|x| *x += 1 + at as i32);
+            }
+        }
+        // Row-major: the window of a place follows from the place.
+        for (place, &x) in matrix.iter().enumerate() {
+            let (row, column) = (place / width, place % width);
+            let window = row / rows * width.div_ceil(columns) + column / columns;
+            assert_eq!(x, 1 + window as i32);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The values of a tensor, whatever it is stored in.
+
+use std::ops::Range;
+
+use half::f16;
+use morelet_mapped::{Bytes, Plain, Slice};
+
+use super::quantize::{q4_integers, read_f16, read_q4_row, read_q8_row};
+use super::reader::{Parts, Weights};
+use super::table::{Layout, Precision, Q4_BLOCK, rows_and_width};
+use crate::error::{Error, Result};
+use crate::kernels::{Number, panels};
+
+/// A tensor seen as a matrix.
+struct Rows {
+    name: String,
+    precision: Precision,
+    layout: Layout,
+    parts: Parts,
+    rows: usize,
+    width: usize,
+}
+
+impl Weights {
+    /// All values of a tensor, row-major, dequantized.
+    ///
+    /// # Errors
+    /// Of kind `Model` where there is no such tensor; of kind `File` where a scale is not finite.
+    pub fn f32s(&self, name: &str) -> Result<Vec<f32>> {
+        let rows = self.matrix(name)?;
+        let mut out = Vec::with_capacity(rows.rows.saturating_mul(rows.width));
+        rows.read(0..rows.rows, &mut out)?;
+        Ok(out)
+    }
+
+    /// Rows of a matrix, dequantized, one after the other: `[ids.len(), width]`. This is how embeddings
+    /// are read: only the pages that hold these rows are touched.
+    ///
+    /// # Errors
+    /// As [`f32s`](Self::f32s); of kind `Input` where an id is not a row.
+    pub fn rows(&self, name: &str, ids: &[u32]) -> Result<Vec<f32>> {
+        let rows = self.matrix(name)?;
+        let mut out = Vec::with_capacity(ids.len().saturating_mul(rows.width));
+        for &id in ids {
+            let at = id as usize;
+            if at >= rows.rows {
+                let message = format!("id {id} is not a row of {name}, which has {}", rows.rows);
+                return Err(Error::input(message));
+            }
+            rows.read(at..at + 1, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn matrix(&self, name: &str) -> Result<Rows> {
+        let fail = |message: String| Error::model(self.container().path(), message);
+        let missing = || fail(format!("there is no tensor {name}"));
+        let info = self.info(name).ok_or_else(missing)?;
+        // A row-major layout can be read by rows; another is unpacked whole.
+        let mut found = None;
+        for layout in [Layout::RowMajor, Layout::Panels] {
+            if found.is_none() {
+                found = self.parts(name, layout)?.map(|parts| (layout, parts));
+            }
+        }
+        let (layout, parts) = found.ok_or_else(missing)?;
+        let (rows, width) = rows_and_width(&info.shape).ok_or_else(missing)?;
+        let too_large = |_| fail(format!("{name} does not fit in memory"));
+        Ok(Rows {
+            name: name.to_owned(),
+            precision: info.precision,
+            layout,
+            parts,
+            rows: usize::try_from(rows).map_err(too_large)?,
+            width: usize::try_from(width).map_err(too_large)?,
+        })
+    }
+}
+
+impl Rows {
+    /// Appends a range of rows, which lies inside the matrix, to `out`.
+    fn read(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        match self.precision {
+            Precision::F32 => out.extend(self.floats::<f32>(&range)?),
+            Precision::F16 => read_f16(self.floats::<u16>(&range)?.into_iter(), out),
+            Precision::Q8 => {
+                let scales = self.scales::<f32>(&range, 1, f32::is_finite)?;
+                let integers = self.integers(&range)?;
+                for (row, scale) in integers.chunks_exact(self.width.max(1)).zip(scales) {
+                    read_q8_row(row, scale, out);
+                }
+            }
+            Precision::Q4 => {
+                let blocks = self.width.div_ceil(Q4_BLOCK as usize);
+                let finite = |bits| f16::from_bits(bits).is_finite();
+                let scales = self.scales::<u16>(&range, blocks, finite)?;
+                let integers = self.integers(&range)?;
+                let rows = integers.chunks_exact(self.width.max(1));
+                for (row, scales) in rows.zip(scales.chunks_exact(blocks.max(1))) {
+                    read_q4_row(row, scales, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The quantized integers of a range of rows.
+    fn integers(&self, range: &Range<usize>) -> Result<Vec<i8>> {
+        let (packed, rows, width) = (&self.parts.weights, self.rows, self.width);
+        let all = match (self.layout, self.precision) {
+            (Layout::RowMajor, Precision::Q4) => {
+                let row_bytes = width.div_ceil(Q4_BLOCK as usize) * Q4_BLOCK as usize / 2;
+                let bytes = part(packed, range, row_bytes)?;
+                let mut integers = Vec::with_capacity(range.len() * width);
+                for row in bytes.chunks_exact(row_bytes.max(1)) {
+                    q4_integers(row, width, &mut integers);
+                }
+                return Ok(integers);
+            }
+            (Layout::RowMajor, _) => {
+                return Ok(part(packed, range, width)?.typed::<i8>()?.to_vec());
+            }
+            (Layout::Panels, Precision::Q4) => panels::unpack_q4(packed, rows, width),
+            (Layout::Panels, _) => panels::unpack_q8(packed, rows, width),
+        };
+        Ok(all[range.start * width..range.end * width].to_vec())
+    }
+
+    /// A range of rows of floats, or of their bits.
+    fn floats<T: Plain + Number>(&self, range: &Range<usize>) -> Result<Vec<T>> {
+        if self.layout == Layout::RowMajor {
+            let bytes = part(&self.parts.weights, range, self.width * size_of::<T>())?;
+            return Ok(bytes.typed::<T>()?.to_vec());
+        }
+        let packed = self.parts.weights.typed::<T>()?;
+        let all = panels::unpack_floats(&packed, self.rows, self.width);
+        Ok(all[range.start * self.width..range.end * self.width].to_vec())
+    }
+
+    /// The scales of a range of rows, so many for each.
+    fn scales<T: Plain>(
+        &self,
+        range: &Range<usize>,
+        each: usize,
+        is_finite: impl Fn(T) -> bool,
+    ) -> Result<Vec<T>> {
+        let Some(scales) = &self.parts.scales else {
+            return Ok(Vec::new());
+        };
+        let scales = part(scales, range, each * size_of::<T>())?;
+        finite(&scales, &self.name, is_finite)?;
+        Ok(scales.typed::<T>()?.to_vec())
+    }
+}
+
+/// A range of rows of so many bytes.
+fn part(bytes: &Bytes, range: &Range<usize>, row: usize) -> Result<Bytes> {
+    let (start, end) = (
+        range.start as u64 * row as u64,
+        range.end as u64 * row as u64,
+    );
+    Ok(bytes.slice(start..end)?)
+}
+
+/// Scales of a tensor as numbers.
+///
+/// # Errors
+/// Of kind `File` where one is not finite.
+pub(crate) fn finite<T: Plain>(
+    scales: &Bytes,
+    name: &str,
+    is_finite: impl Fn(T) -> bool,
+) -> Result<Slice<T>> {
+    let numbers = scales.typed::<T>()?;
+    if let Some(at) = numbers.iter().position(|&scale| !is_finite(scale)) {
+        let message = format!("{name}: a scale is not a finite number");
+        return Err(scales.corrupt((at * size_of::<T>()) as u64, message).into());
+    }
+    Ok(numbers)
+}

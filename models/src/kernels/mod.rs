@@ -3,3 +3,4 @@
 
 #[cfg(feature = "cuda")]
 pub(crate) mod nvrtc;
+pub(crate) mod picture;

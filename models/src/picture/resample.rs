@@ -1,17 +1,17 @@
 //! Resizing as Pillow does it, to the last bit, and turning upright on the way.
 //!
-//! `Image.resize` filters the rows first and rounds them to 8 bits, then the columns; its weights are
-//! fixed-point numbers of 22 bits, computed in `f64`. When a picture shrinks, the filter is stretched by
-//! the same factor, so that every pixel counts: that is the antialiasing. Both the order and the rounding
-//! show in the pixels: where a filter with negative lobes overshoots, rounding clips, and filtering the
-//! columns first, as `fast_image_resize` does with bytes, differs by up to 26 of 255. Called
-//! once for each direction it stays within 1. These passes are exact, and need no more than the crop.
+//! `Image.resize` filters the rows first and rounds them to 8 bits, then the columns, or the other way round for
+//! tall pictures; its weights are fixed-point numbers of 22 bits, computed in `f64`. When a picture shrinks, the
+//! filter is stretched by the same factor, so that every pixel counts: that is the antialiasing. Both the order and
+//! the rounding show in the pixels: where a filter with negative lobes overshoots, rounding clips, and the other
+//! order, which `fast_image_resize` has with bytes, differs by up to 26 of 255. Called once for each
+//! direction it stays within 1. These passes are exact, and need no more than the crop.
 //!
 //! Only the crop is computed, and only what it is made of is looked at. A picture of 1 × 10,000 would otherwise
 //! become one of 224 × 2,240,000.
 //!
-//! A picture that is stored on its side is not turned: what are rows upright lie there as columns, so those are
-//! filtered first, and what is mirrored has its weights mirrored.
+//! A picture that is stored on its side is not turned: what are rows upright lie there as columns and are filtered
+//! as such, and what is mirrored has its weights mirrored.
 
 use std::ops::Range;
 
@@ -24,6 +24,8 @@ use crate::weights::Resample;
 pub(super) struct Axis {
     /// Length of the source in pixels.
     source: usize,
+    /// Length after resizing in pixels.
+    resized: usize,
     /// Length of the crop in pixels.
     crop: usize,
     /// First pixel of the crop that the picture covers; those before it are black.
@@ -54,10 +56,16 @@ impl Axis {
         };
         Self {
             source,
+            resized,
             crop,
             first,
             pixels,
         }
+    }
+
+    /// Pixels that resizing takes away; less than 0 where it adds some.
+    fn taken(&self) -> i64 {
+        self.source as i64 - self.resized as i64
     }
 
     /// The same of a source whose pixels are stored last first.
@@ -184,6 +192,12 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { x.sin() / x }
 }
 
+/// Whether rows are filtered before columns. Pillow 13 turns the order round where more than twice as much is
+/// taken from the height as from the width; those before it kept it.
+fn rows_first(columns: &Axis, rows: &Axis) -> bool {
+    rows.taken() <= 0 || rows.taken() <= 2 * columns.taken()
+}
+
 /// The crop of the resized picture, upright: `[rows.crop, columns.crop, 3]`. The axes are those of the upright
 /// picture, `source` is as it was stored.
 pub(super) fn resize(
@@ -194,6 +208,7 @@ pub(super) fn resize(
     rows: Axis,
 ) -> Vec<u8> {
     let turn = orientation.turn();
+    let rows_first = rows_first(&columns, &rows);
     let mut out = Crop::black(&columns, &rows, turn.transposed);
     let (x, y) = if turn.transposed {
         (rows, columns)
@@ -203,10 +218,11 @@ pub(super) fn resize(
     let x = if turn.mirrored_x { x.mirrored() } else { x };
     let y = if turn.mirrored_y { y.mirrored() } else { y };
     debug_assert_eq!(source.size(), (x.source, y.source));
-    if turn.transposed {
-        down_then_across(kernels, source, &x, &y, &mut out);
-    } else {
+    // What are rows upright may be stored as columns.
+    if rows_first != turn.transposed {
         across_then_down(kernels, source, &x, &y, &mut out);
+    } else {
+        down_then_across(kernels, source, &x, &y, &mut out);
     }
     out.rgb
 }

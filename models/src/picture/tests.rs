@@ -67,7 +67,9 @@ fn every_kind_of_picture_has_pillows_pixels() {
                 if most > 0 {
                     println!("{}: at most {most}, {over} over 1", case.expected);
                 }
-                if most > 1 {
+                // Sines may differ in their last bit from one machine to another.
+                let sines = [Resample::Lanczos, Resample::Hamming];
+                if most > u8::from(sines.contains(&case.resample)) {
                     wrong.push(format!("{}: {over} channels, by {most}", case.expected));
                 }
             }

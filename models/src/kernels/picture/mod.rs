@@ -64,8 +64,11 @@ pub(crate) struct Kernels {
     /// Doubles a row of colour samples along itself.
     double_along: fn(row: &[u8], from: usize, out: &mut [u8]),
     /// RGB of luma and colour differences.
-    rgb: fn(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]),
+    rgb: Rgb,
 }
+
+/// Takes luma and both colour differences.
+type Rgb = fn(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]);
 
 impl Kernels {
     /// Filters one to four rows of RGB by the same taps. Output pixel i of row r is at `out[r · stride + 3 i..]`;

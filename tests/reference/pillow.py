@@ -95,6 +95,7 @@ def jpegs():
     yield "one-pixel.jpg", saved(rgb(1, 1), "JPEG")
     for orientation in range(1, 9):
         yield f"exif{orientation}.jpg", saved(rgb(60, 40, 5), "JPEG", quality=80, exif=exif(orientation))
+    yield "tall-exif6.jpg", saved(rgb(260, 100, 5), "JPEG", quality=80, exif=exif(6))
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
     yield "xmp.jpg", saved(rgb(60, 40, 5), "JPEG", quality=80, xmp=xmp)
 
@@ -137,6 +138,8 @@ def pngs():
     yield "grey-transparent.png", png(130, 90, 8, 0, [row.tobytes() for row in grey.astype(np.uint8)], before=chunk(b"tRNS", b"\0\x80"))
     yield "exif6.png", saved(picture, "PNG", optimize=True, exif=exif(6))
     yield "column.png", saved(rgb(1, 10000, 9), "PNG", optimize=True)
+    # More than twice as much is taken from its height as from its width: Pillow filters its columns first.
+    yield "tall.png", saved(rgb(100, 260, 9), "PNG", optimize=True)
     yield "row.png", saved(rgb(5000, 3, 9), "PNG", optimize=True)
 
 
@@ -212,7 +215,10 @@ def prepared(picture, resize, crop, resample):
 
 def cases(name):
     """Sides and filter of each case of a picture."""
-    if name in FULL:
+    if name.startswith("tall"):
+        yield 40, 40, "bicubic"
+        yield 40, 104, "lanczos"
+    elif name in FULL:
         yield 224, 224, "bicubic"
     else:
         yield (48, 48, "bicubic") if name.startswith("exif") else (96, 96, "bicubic")

@@ -6,6 +6,7 @@
 //! rows, panels, matrix   activations and weights in the order of those products
 //! linear, attention, norm, transformer    the operations of a transformer, on all threads
 //! level, functions, buffer            loops that become vectors, and aligned memory
+//! picture/               resampling and colours of pictures
 //! ```
 #![allow(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod norm;
 #[cfg(feature = "cuda")]
 pub(crate) mod nvrtc;
 pub(crate) mod panels;
+pub(crate) mod picture;
 mod products;
 mod rows;
 #[cfg(test)]

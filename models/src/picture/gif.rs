@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
+use super::orientation::Orientation;
 use super::png::colour;
 use super::raster::Raster;
 use super::{Decoded, PictureLimits};
@@ -12,7 +13,7 @@ use super::{Decoded, PictureLimits};
 /// The frame's and the screen's indices, and the RGB that follows.
 const BYTES_PER_PIXEL: u64 = 1 + 1 + 3;
 
-pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
+pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<(Raster, Orientation)> {
     let told = |error: DecodingError| error.to_string();
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
@@ -52,7 +53,10 @@ pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
         Some(palette) => colour(palette, index),
         None => [index; 3],
     });
-    Raster::new(width, height, rgb.collect())
+    Ok((
+        Raster::new(width, height, rgb.collect())?,
+        Orientation::UPRIGHT,
+    ))
 }
 
 fn is_identity(palette: &[u8]) -> bool {

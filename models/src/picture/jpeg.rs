@@ -3,14 +3,18 @@
 //! Decoders agree on the coefficients and differ in what follows: the rounding of the inverse DCT, the
 //! filter that brings subsampled colour back to full size, the fixed-point colour matrix. On photographs
 //! that CLIP enlarges, zune-jpeg and jpeg-decoder leave 1 to 3 % of the channels more than 1/255 away
-//! from Pillow's, 12/255 at worst. `libjpeg-turbo-rs` is exact; it is used without its SIMD kernels,
-//! which are most of its `unsafe` and gain little here.
+//! from Pillow's, 12/255 at worst. `libjpeg-turbo-rs` is exact.
+//!
+//! What most photographs are, sequential YCbCr in 4:4:4, 4:2:2 or 4:2:0, is taken from it before the colours
+//! are brought to full size: see `planes.rs`. The rest it decodes whole.
 
-use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
+use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, PixelFormat};
 
 use super::orientation::Orientation;
-use super::raster::{Raster, from_grey};
+use super::planes::{Planes, Sampling};
+use super::raster::{Raster, Rows, from_grey};
 use super::{Decoded, PictureLimits};
+use crate::kernels::picture::Kernels;
 
 /// The most scans of a progressive picture; real ones have about ten. Each one walks over every
 /// coefficient, so a small file with very many is a bomb.
@@ -19,7 +23,11 @@ const MAX_SCANS: u64 = 256;
 const SCANNED_PIXELS: u64 = 1 << 31;
 const FEW_SCANS: u64 = 32;
 
-pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &PictureLimits,
+    kernels: &'static Kernels,
+) -> Decoded<(Box<dyn Rows>, Orientation)> {
     let limits = DecodeLimits {
         max_pixels: limits.pixels,
         max_scans: MAX_SCANS as usize,
@@ -41,14 +49,51 @@ pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
     decoder.set_scan_limit(scans as u32);
     // libjpeg smooths the blocks of a progressive picture whose last scans are missing, by default.
     decoder.set_block_smoothing(true);
+    let orientation = Orientation::of(decoder.exif_data(), decoder.xmp_data());
+    if let Some(sampling) = deferred_colours(&decoder) {
+        let raw = decoder.decode_raw().map_err(told)?;
+        let size = (raw.width, raw.height);
+        let mut planes = raw.plane_widths.into_iter().zip(raw.planes);
+        let mut plane = || planes.next().ok_or("it has less than three planes");
+        let planes = [plane()?, plane()?, plane()?];
+        let planes = Planes::new(kernels, size, sampling, planes)?;
+        return Ok((Box::new(planes), orientation));
+    }
     let image = decoder.decode_image().map_err(told)?;
     let rgb = match format {
         PixelFormat::Grayscale => from_grey(image.data.into_iter()),
         PixelFormat::Cmyk => image.data.chunks_exact(4).flat_map(rgb_of_inks).collect(),
         _ => image.data,
     };
-    let orientation = Orientation::of(decoder.exif_data(), decoder.xmp_data());
-    Ok(orientation.apply(Raster::new(image.width, image.height, rgb)?))
+    let raster = Raster::new(image.width, image.height, rgb)?;
+    Ok((Box::new(raster), orientation))
+}
+
+/// The sampling of a picture whose planes [`Planes`] turns to RGB as libjpeg does. Not of a progressive one:
+/// planes are given without the smoothing of one whose last scans are missing. Nor where libjpeg leaves out the
+/// triangle filter, which it does for colours of one or two columns.
+pub(super) fn deferred_colours(decoder: &Decoder<'_>) -> Option<Sampling> {
+    let frame = decoder.header();
+    let plain = frame.precision == 8
+        && !frame.is_progressive
+        && !frame.is_lossless
+        && !decoder.has_multiple_scans()
+        && decoder.jpeg_color_space() == ColorSpace::YCbCr;
+    let [luma, blue, red] = &*frame.components else {
+        return None;
+    };
+    let factors = |component: &libjpeg_turbo_rs::ComponentInfo| {
+        (component.horizontal_sampling, component.vertical_sampling)
+    };
+    if !plain || factors(blue) != (1, 1) || factors(red) != (1, 1) {
+        return None;
+    }
+    match factors(luma) {
+        (1, 1) => Some(Sampling::Whole),
+        (2, 1) if frame.width > 4 => Some(Sampling::HalfWidth),
+        (2, 2) if frame.width > 4 => Some(Sampling::HalfBoth),
+        _ => None,
+    }
 }
 
 /// Adobe's programs store inks inverted, and Pillow takes every CMYK picture for theirs: a stored 255

@@ -8,6 +8,9 @@
 //!          which one       RGB, 8 bits, Image.convert("RGB")       EXIF, XMP         resize + crop
 //! ```
 //!
+//! Nothing is copied to turn it upright, the resize goes through the rows or columns as they are stored; and the RGB
+//! of a JPEG is made row by row while it does (`planes.rs`). The inner loops are in `kernels/picture/`.
+//!
 //! What `Image.convert("RGB")` means is not always what one would guess, and is kept: alpha is dropped
 //! and not blended; 16-bit grey is *clipped* to 255 where 16-bit colour keeps its high byte; CMYK is read
 //! with inverted inks; colour profiles are ignored.
@@ -19,6 +22,7 @@ mod format;
 mod gif;
 mod jpeg;
 mod orientation;
+mod planes;
 mod png;
 mod raster;
 mod resample;
@@ -31,9 +35,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use self::format::Format;
-use self::raster::Raster;
+use self::orientation::Orientation;
+use self::raster::Rows;
 use self::resample::{Axis, resize};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::picture::{Kernels, kernels};
 use crate::weights::Preprocess;
 
 /// What a picture may cost before it is refused.
@@ -107,14 +113,16 @@ impl Picture {
         if bytes.len() as u64 > limits.file_bytes {
             return Err(too_long(bytes.len() as u64, limits));
         }
-        let raster = raster(bytes, limits)?;
+        let kernels = kernels();
+        let (mut stored, orientation) = stored(bytes, limits, kernels)?;
         let (short, crop) = (preprocess.resize as usize, preprocess.crop as usize);
-        let (width, height) = resized(raster.width, raster.height, short);
-        let columns = Axis::new(raster.width, width, crop, preprocess.resample);
-        let rows = Axis::new(raster.height, height, crop, preprocess.resample);
+        let (width, height) = orientation.upright(stored.size());
+        let (new_width, new_height) = resized(width, height, short);
+        let columns = Axis::new(width, new_width, crop, preprocess.resample);
+        let rows = Axis::new(height, new_height, crop, preprocess.resample);
         Ok(Self {
             side: crop,
-            rgb: resize(&raster, &columns, &rows),
+            rgb: resize(kernels, &mut *stored, orientation, columns, rows),
         })
     }
 
@@ -130,15 +138,15 @@ impl Picture {
 
     /// What the vision tower takes: `(pixel / 255 − mean) / std`, channel by channel: `[3, side, side]`.
     pub fn normalized(&self, preprocess: &Preprocess) -> Vec<f32> {
-        let plane = self.side * self.side;
-        let mut out = Vec::with_capacity(3 * plane);
-        for channel in 0..3 {
+        // There are only 256 answers in each channel.
+        let answers = [0, 1, 2].map(|channel| {
             let (mean, std) = (preprocess.mean[channel], preprocess.std[channel]);
-            out.extend(
-                self.rgb
-                    .chunks_exact(3)
-                    .map(|pixel| (f32::from(pixel[channel]) / 255.0 - mean) / std),
-            );
+            std::array::from_fn::<f32, 256, _>(|value| (value as f32 / 255.0 - mean) / std)
+        });
+        let mut out = Vec::with_capacity(self.rgb.len());
+        for (channel, answers) in answers.iter().enumerate() {
+            let pixels = self.rgb.chunks_exact(3);
+            out.extend(pixels.map(|pixel| answers[usize::from(pixel[channel])]));
         }
         out
     }
@@ -181,14 +189,21 @@ fn too_long(got: u64, limits: &PictureLimits) -> String {
     )
 }
 
-/// The upright picture at its full size.
-fn raster(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
+/// The picture as it is stored, at its full size, and which way up it is.
+fn stored(
+    bytes: &[u8],
+    limits: &PictureLimits,
+    kernels: &'static Kernels,
+) -> Decoded<(Box<dyn Rows>, Orientation)> {
     let format = Format::of(bytes)?;
-    let decode = || match format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
-        Format::Png => png::decode(bytes, limits),
-        Format::WebP => webp::decode(bytes, limits),
-        Format::Gif => gif::decode(bytes, limits),
+    let decode = || -> Decoded<(Box<dyn Rows>, Orientation)> {
+        let (raster, orientation) = match format {
+            Format::Jpeg => return jpeg::decode(bytes, limits, kernels),
+            Format::Png => png::decode(bytes, limits)?,
+            Format::WebP => webp::decode(bytes, limits)?,
+            Format::Gif => gif::decode(bytes, limits)?,
+        };
+        Ok((Box::new(raster), orientation))
     };
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err("the decoder failed on damaged data".to_owned()))

@@ -1,55 +1,50 @@
-//! Which way up a picture is, by its EXIF or XMP, and turning it.
-
-use super::raster::Raster;
+//! Which way up a picture is, by its EXIF or XMP.
 
 /// EXIF's tag `Orientation`.
 const ORIENTATION: u16 = 0x0112;
 
 /// How the stored rows and columns have to be moved so that the picture stands upright. The numbers
-/// are EXIF's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Orientation(u8);
+/// are EXIF's; all but 2 to 8 mean that it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Orientation(pub(super) u8);
 
 impl Orientation {
+    pub(super) const UPRIGHT: Self = Self(1);
+
     /// What EXIF says, or XMP where EXIF is silent; upright where both are.
     pub(super) fn of(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Self {
         let told = exif.and_then(from_exif).or_else(|| xmp.and_then(from_xmp));
         Self(told.unwrap_or(1))
     }
 
-    pub(super) fn apply(self, raster: Raster) -> Raster {
-        let Raster { width, height, rgb } = raster;
-        let (right, bottom) = (width - 1, height - 1);
-        // From a place in the upright picture to the place where its pixel is stored.
-        let stored: fn(usize, usize, usize, usize) -> (usize, usize) = match self.0 {
-            2 => |x, y, right, _| (right - x, y),
-            3 => |x, y, right, bottom| (right - x, bottom - y),
-            4 => |x, y, _, bottom| (x, bottom - y),
-            5 => |x, y, _, _| (y, x),
-            6 => |x, y, _, bottom| (y, bottom - x),
-            7 => |x, y, right, bottom| (right - y, bottom - x),
-            8 => |x, y, right, _| (right - y, x),
-            _ => return Raster { width, height, rgb },
-        };
-        let (out_width, out_height) = if self.0 >= 5 {
+    /// Width and height of the upright picture, from those of the stored one.
+    pub(super) fn upright(self, (width, height): (usize, usize)) -> (usize, usize) {
+        if self.turn().transposed {
             (height, width)
         } else {
             (width, height)
-        };
-        let mut out = Vec::with_capacity(rgb.len());
-        for y in 0..out_height {
-            for x in 0..out_width {
-                let (from_x, from_y) = stored(x, y, right, bottom);
-                let at = (from_y * width + from_x) * 3;
-                out.extend_from_slice(&rgb[at..at + 3]);
-            }
-        }
-        Raster {
-            width: out_width,
-            height: out_height,
-            rgb: out,
         }
     }
+
+    /// How the picture lies on its side, in terms of its stored rows and columns.
+    pub(super) fn turn(self) -> Turn {
+        Turn {
+            transposed: matches!(self.0, 5..=8),
+            mirrored_x: matches!(self.0, 2 | 3 | 7 | 8),
+            mirrored_y: matches!(self.0, 3 | 4 | 6 | 7),
+        }
+    }
+}
+
+/// Where the pixels of an upright picture are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// A row of the upright picture is a stored column.
+    pub(super) transposed: bool,
+    /// The stored columns are counted from the right.
+    pub(super) mirrored_x: bool,
+    /// The stored rows are counted from the bottom.
+    pub(super) mirrored_y: bool,
 }
 
 /// The tag in the first directory of a TIFF structure, with or without the prefix that JPEG has.

@@ -11,7 +11,7 @@ use super::{Decoded, PictureLimits};
 /// Where a PNG keeps XMP.
 const XMP: &str = "XML:com.adobe.xmp";
 
-pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
+pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<(Raster, Orientation)> {
     let told = |error: png::DecodingError| error.to_string();
     let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     let budget = png::Limits { bytes: memory };
@@ -71,7 +71,7 @@ pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
     let xmp = xmp.and_then(|text| text.get_text().ok());
     let exif = info.exif_metadata.as_deref();
     let orientation = Orientation::of(exif, xmp.as_deref().map(str::as_bytes));
-    Ok(orientation.apply(Raster::new(width, height, rgb)?))
+    Ok((Raster::new(width, height, rgb)?, orientation))
 }
 
 fn high_bytes(samples: &[u8]) -> Vec<u8> {

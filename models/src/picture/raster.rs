@@ -1,6 +1,17 @@
 //! A decoded picture at its full size.
 
+use std::ops::Range;
+
 use super::{Decoded, PictureLimits};
+
+/// A decoded picture as it is stored, before it is turned upright, row by row.
+pub(super) trait Rows {
+    /// Width and height in pixels; neither is 0.
+    fn size(&self) -> (usize, usize);
+
+    /// 8-bit RGB of some columns of row `y`; `out` has three bytes for each.
+    fn rgb(&mut self, y: usize, columns: Range<usize>, out: &mut [u8]);
+}
 
 /// 8-bit RGB, row by row from the top: `[height, width, 3]`. Neither side is 0.
 #[derive(Debug)]
@@ -51,6 +62,17 @@ impl Raster {
             ));
         }
         Ok(Self { width, height, rgb })
+    }
+}
+
+impl Rows for Raster {
+    fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    fn rgb(&mut self, y: usize, columns: Range<usize>, out: &mut [u8]) {
+        let at = (y * self.width + columns.start) * 3;
+        out.copy_from_slice(&self.rgb[at..at + columns.len() * 3]);
     }
 }
 

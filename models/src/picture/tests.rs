@@ -56,7 +56,7 @@ fn every_kind_of_picture_has_pillows_pixels() {
     for case in &cases {
         let settings = preprocess(case.resize, case.crop, case.resample);
         let bytes = std::fs::read(folder().join(&case.expected)).unwrap();
-        let expected = png::decode(&bytes, &PictureLimits::default()).unwrap();
+        let (expected, _) = png::decode(&bytes, &PictureLimits::default()).unwrap();
         match Picture::open(
             folder().join(&case.picture),
             &settings,
@@ -67,7 +67,9 @@ fn every_kind_of_picture_has_pillows_pixels() {
                 if most > 0 {
                     println!("{}: at most {most}, {over} over 1", case.expected);
                 }
-                if most > 1 {
+                // Sines may differ in their last bit from one machine to another.
+                let sines = [Resample::Lanczos, Resample::Hamming];
+                if most > u8::from(sines.contains(&case.resample)) {
                     wrong.push(format!("{}: {over} channels, by {most}", case.expected));
                 }
             }
@@ -242,4 +244,51 @@ fn pixels_are_scaled_and_normalized_channel_by_channel() {
         let want = (expected[channel] - settings.mean[channel]) / settings.std[channel];
         assert!((value - want).abs() < 1e-6);
     }
+}
+
+/// The RGB that is made row by row is what the decoder makes of the whole picture, whatever part is asked for.
+#[test]
+fn a_jpeg_whose_colours_are_deferred_has_the_decoders_rgb() {
+    use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress, decompress_to};
+
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut deferred = 0;
+    for subsampling in [Subsampling::S444, Subsampling::S422, Subsampling::S420] {
+        for (width, height) in [(1, 1), (3, 5), (5, 3), (6, 2), (17, 16), (70, 33), (133, 9)] {
+            let mut level = [128_i32; 3];
+            let rgb: Vec<u8> = (0..width * height * 3)
+                .map(|i| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    let level = &mut level[i % 3];
+                    *level = (*level + (state % 81) as i32 - 40).clamp(0, 255);
+                    *level as u8
+                })
+                .collect();
+            let jpeg = compress(&rgb, width, height, PixelFormat::Rgb, 90, subsampling).unwrap();
+            let expected = decompress_to(&jpeg, PixelFormat::Rgb).unwrap().data;
+            for kernels in crate::kernels::picture::available() {
+                let (mut rows, _) =
+                    jpeg::decode(&jpeg, &PictureLimits::default(), kernels).unwrap();
+                assert_eq!(rows.size(), (width, height));
+                for y in 0..height {
+                    for columns in [0..width, 1..width, 0..width - 1, width / 3..width / 2] {
+                        if columns.start >= columns.end {
+                            continue;
+                        }
+                        let mut got = vec![0; columns.len() * 3];
+                        rows.rgb(y, columns.clone(), &mut got);
+                        let from = (y * width + columns.start) * 3;
+                        let expected = &expected[from..][..got.len()];
+                        assert_eq!(got, expected, "{subsampling:?} {width} × {height}, {y}");
+                    }
+                }
+            }
+            let decoder = libjpeg_turbo_rs::Decoder::new(&jpeg).unwrap();
+            deferred += usize::from(jpeg::deferred_colours(&decoder).is_some());
+        }
+    }
+    // All but 4:2:2 and 4:2:0 of one to four columns.
+    assert_eq!(deferred, 21 - 4);
 }

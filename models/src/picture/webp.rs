@@ -11,7 +11,7 @@ use super::{Decoded, PictureLimits};
 /// The decoder's own planes or RGBA, and the RGB that follows.
 const BYTES_PER_PIXEL: u64 = 4 + 4 + 3;
 
-pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
+pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<(Raster, Orientation)> {
     let told = |error: image_webp::DecodingError| error.to_string();
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(told)?;
     decoder.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX));
@@ -30,5 +30,8 @@ pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Decoded<Raster> {
     let exif = decoder.exif_metadata().ok().flatten();
     let xmp = decoder.xmp_metadata().ok().flatten();
     let orientation = Orientation::of(exif.as_deref(), xmp.as_deref());
-    Ok(orientation.apply(Raster::new(width as usize, height as usize, rgb)?))
+    Ok((
+        Raster::new(width as usize, height as usize, rgb)?,
+        orientation,
+    ))
 }

@@ -1,6 +1,7 @@
 //! What quantization cost, tensor by tensor and in sum: `--report`, and the table at the end.
 
 use morelet_models::weights::{ModelKind, Precision, TensorReport};
+use morelet_models::{CompiledTokenizer, NotCompiled};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,10 +17,23 @@ pub(crate) struct Report {
     /// Root hash of the output.
     pub(crate) root: String,
     pub(crate) quantization: String,
+    /// Absent where the model has no tokenizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tokenizer: Option<TokenizerReport>,
     pub(crate) tensors: Vec<Line>,
     pub(crate) totals: Totals,
     /// Tensors of the checkpoint that the output does not have.
     pub(crate) dropped: Vec<String>,
+}
+
+/// What became of the tokenizer.
+#[derive(Debug, Serialize)]
+pub(crate) struct TokenizerReport {
+    /// Whether it was compiled, after it gave the same ids as `tokenizers`.
+    compiled: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// One tensor.
@@ -58,6 +72,15 @@ struct Sum {
     max_relative_error: f64,
     min_cosine: Option<f64>,
     worst: Option<String>,
+}
+
+impl TokenizerReport {
+    pub(crate) fn new(compiled: &Result<CompiledTokenizer, NotCompiled>) -> Self {
+        Self {
+            compiled: compiled.is_ok(),
+            reason: compiled.as_ref().err().map(ToString::to_string),
+        }
+    }
 }
 
 impl Line {

@@ -98,12 +98,12 @@ impl Expert {
                 "expected an expert (ner or re), got a bare encoder: it has no head".to_owned(),
             );
         }
-        let tokenizer = match (shared, weights.tokenizer()) {
-            (Some(tokenizer), _) => tokenizer,
-            (None, Some(bytes)) => Tokenizer::new(&bytes)?,
-            (None, None) => {
-                return refuse("the expert has no tokenizer: convert it again".to_owned());
-            }
+        let tokenizer = match shared {
+            Some(tokenizer) => Some(tokenizer),
+            None => weights.open_tokenizer()?,
+        };
+        let Some(tokenizer) = tokenizer else {
+            return refuse("the expert has no tokenizer: convert it again".to_owned());
         };
         report_dequantized(&weights);
         let encoder = Encoder::load(&weights, compute)?;

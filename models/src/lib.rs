@@ -75,4 +75,4 @@ pub use expert::{Expert, NerOutput, ReOutput, Timings};
 pub use gate::Gate;
 pub use input::Input;
 pub use picture::{Picture, PictureLimits};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Compiled as CompiledTokenizer, NotCompiled, Tokenizer};

@@ -4,13 +4,14 @@
 //! gives the model its identity; the second quantizes and writes. Neither holds more than one tensor.
 
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::keep::Keep;
 use crate::plan::{Plan, Wishes};
-use crate::quantize_report::{Line, Report, Totals};
+use crate::quantize_report::{Line, Report, TokenizerReport, Totals};
 use crate::{Console, Error, Result};
 use clap::ValueEnum;
-use morelet_models::Tokenizer;
 use morelet_models::weights::{self, ModelKind, Pooling, Precision, WeightsWriter};
+use morelet_models::{CompiledTokenizer, NotCompiled, Tokenizer};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `model`.
@@ -131,9 +132,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
             )));
         }
     }
-    if let Some(tokenizer) = &plan.tokenizer {
-        Tokenizer::new(&tokenizer.json).map_err(|error| Error::from(error).at(&tokenizer.path))?;
-    }
+    let compiled = plan.tokenizer.as_ref().map(compile).transpose()?;
     console.check()?;
 
     let bytes = plan
@@ -149,11 +148,14 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     plan.meta.attribution.clone_from(&args.attribution);
 
     bar.set_message("writing");
-    let tokenizer = plan
-        .tokenizer
-        .as_ref()
-        .map(|tokenizer| tokenizer.json.as_slice());
-    let mut writer = WeightsWriter::create(&args.output, &plan.meta, tokenizer)?;
+    let (output, meta) = (&args.output, &plan.meta);
+    let mut writer = match (&plan.tokenizer, &compiled) {
+        (Some(tokenizer), Some(Ok(compiled))) => {
+            WeightsWriter::create_compiled(output, meta, &tokenizer.json, compiled)
+        }
+        (Some(tokenizer), _) => WeightsWriter::create(output, meta, Some(&tokenizer.json)),
+        (None, _) => WeightsWriter::create(output, meta, None),
+    }?;
     writer.target(match args.target {
         Target::Any => weights::Target::Any,
         Target::Cpu => weights::Target::Cpu,
@@ -191,6 +193,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         identity: plan.meta.identity.clone(),
         root: root.to_string(),
         quantization: plan.meta.quantization.clone(),
+        tokenizer: compiled.as_ref().map(TokenizerReport::new),
         totals: Totals::of(&lines),
         tensors: lines,
         dropped: plan.dropped.clone(),
@@ -206,10 +209,24 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         args.output.display()
     ));
     console.say(report.totals.table());
+    if let (Some(Err(reason)), true) = (&compiled, plan.meta.xlmr().is_some()) {
+        console.say(format_args!(
+            "the tokenizer is kept as tokenizer.json, which opens slowly: {reason}"
+        ));
+    }
     if !report.dropped.is_empty() {
         console.say(format_args!("left out: {}", report.dropped.join(", ")));
     }
     Ok(())
+}
+
+/// The compiled form of a tokenizer, or why there is none.
+fn compile(
+    tokenizer: &TokenizerFile,
+) -> Result<std::result::Result<CompiledTokenizer, NotCompiled>> {
+    let reference =
+        Tokenizer::new(&tokenizer.json).map_err(|error| Error::from(error).at(&tokenizer.path))?;
+    Ok(CompiledTokenizer::new(&tokenizer.json, &reference))
 }
 
 impl Args {

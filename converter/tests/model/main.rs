@@ -5,3 +5,4 @@ mod layouts;
 mod made;
 mod options;
 mod refusals;
+mod tokenizer;

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! meta        JSON, a Meta: kind, hyper-parameters, labels, identity, licence
-//! tokenizer   tokenizer.json, whole; absent for a gate
+//! tokenizer   tokenizer.json, whole; absent for a gate; bulk where there is a compiled one, which is read instead
+//! unigram     bincode, the stages of the compiled tokenizer: see `tokenizer/unigram`
+//! pieces      bulk: the pieces and tables of the compiled tokenizer
 //! tensors     bincode, a list of TensorInfo: name, shape, precision, layouts
 //! data        bulk: the weights and scales of every tensor, each at a multiple of 64 bytes
 //! ```
@@ -46,5 +48,7 @@ mod revision {
     pub(super) const META: RangeInclusive<u32> = 1..=1;
     pub(super) const TOKENIZER: RangeInclusive<u32> = 1..=1;
     pub(super) const TENSORS: RangeInclusive<u32> = 1..=2;
+    pub(super) const UNIGRAM: RangeInclusive<u32> = 1..=1;
+    pub(super) const PIECES: RangeInclusive<u32> = 1..=1;
     pub(super) const DATA: RangeInclusive<u32> = 1..=1;
 }

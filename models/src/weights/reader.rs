@@ -12,6 +12,7 @@ use super::meta::Meta;
 use super::revision;
 use super::table::{Extent, Layout, TensorInfo};
 use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
 
 /// The longest section `meta`: thousands of labels have room. Parsed, it takes some times its length.
 const MAX_META_BYTES: usize = 4 << 20;
@@ -25,6 +26,8 @@ struct Inner {
     container: Container,
     meta: Meta,
     tokenizer: Option<Bytes>,
+    /// The sections `unigram` and `pieces`.
+    compiled: Option<[Bytes; 2]>,
     tensors: Vec<TensorInfo>,
     places: HashMap<String, usize>,
     data: Bytes,
@@ -73,6 +76,10 @@ impl Weights {
             ));
         }
         let tokenizer = container.optional("tokenizer", revision::TOKENIZER)?;
+        let compiled = container
+            .optional("unigram", revision::UNIGRAM)?
+            .map(|head| Ok::<_, Error>([head, container.section("pieces", revision::PIECES)?]))
+            .transpose()?;
         let tensors: Vec<TensorInfo> =
             morelet_mapped::decode(&container.section("tensors", revision::TENSORS)?)?;
         let data = container.section("data", revision::DATA)?;
@@ -94,6 +101,7 @@ impl Weights {
             container,
             meta,
             tokenizer,
+            compiled,
             tensors,
             places,
             data,
@@ -113,6 +121,19 @@ impl Weights {
     /// The bytes of `tokenizer.json`, where the model has one.
     pub fn tokenizer(&self) -> Option<Bytes> {
         self.0.tokenizer.clone()
+    }
+
+    /// The model's tokenizer, where it has one: the compiled one if the file holds it, which costs microseconds
+    /// and no memory, or else `tokenizer.json`, parsed.
+    ///
+    /// # Errors
+    /// Of kind `File` where the compiled one is damaged, `Tokenizer` where `tokenizer.json` is.
+    pub fn open_tokenizer(&self) -> Result<Option<Tokenizer>> {
+        if let Some([head, pieces]) = &self.0.compiled {
+            return Tokenizer::mapped(head, pieces.clone()).map(Some);
+        }
+        let json = self.0.tokenizer.as_ref();
+        json.map(|json| Tokenizer::new(json)).transpose()
     }
 
     /// The hash of the tokenizer's bytes: where two models have the same, one tokenizer serves both.

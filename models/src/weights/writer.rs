@@ -15,6 +15,7 @@ use super::table::{
     Extent, Layout, Precision, Stored, TENSOR_ALIGNMENT, TensorInfo, rows_and_width,
 };
 use crate::error::{Error, Result};
+use crate::tokenizer::Compiled;
 
 /// Writes a `.weights` file: tensors are quantized and streamed as they come, in any order, and only
 /// those that the architecture has are accepted.
@@ -67,7 +68,29 @@ impl WeightsWriter {
     /// # Errors
     /// Of kind `Model` where `meta` is not sound.
     pub fn create(path: impl AsRef<Path>, meta: &Meta, tokenizer: Option<&[u8]>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::begin(path.as_ref(), meta, tokenizer, None)
+    }
+
+    /// The same, with the compiled form of the tokenizer beside its `tokenizer.json`, which is then kept for
+    /// other tools and not read.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_compiled(
+        path: impl AsRef<Path>,
+        meta: &Meta,
+        tokenizer: &[u8],
+        compiled: &Compiled,
+    ) -> Result<Self> {
+        Self::begin(path.as_ref(), meta, Some(tokenizer), Some(compiled))
+    }
+
+    fn begin(
+        path: &Path,
+        meta: &Meta,
+        tokenizer: Option<&[u8]>,
+        compiled: Option<&Compiled>,
+    ) -> Result<Self> {
         let problems = meta.problems();
         if !problems.is_empty() {
             let heading = "the model's hyper-parameters are not sound:";
@@ -80,8 +103,17 @@ impl WeightsWriter {
         section.put(&json)?;
         section.finish()?;
         if let Some(bytes) = tokenizer {
-            let mut section = writer.section("tokenizer", *revision::TOKENIZER.end(), false)?;
+            let bulk = compiled.is_some();
+            let mut section = writer.section("tokenizer", *revision::TOKENIZER.end(), bulk)?;
             section.put(bytes)?;
+            section.finish()?;
+        }
+        if let Some(compiled) = compiled {
+            let mut section = writer.section("unigram", *revision::UNIGRAM.end(), false)?;
+            section.put(&compiled.head()?)?;
+            section.finish()?;
+            let mut section = writer.section("pieces", *revision::PIECES.end(), true)?;
+            section.put(compiled.pieces())?;
             section.finish()?;
         }
         let data = writer

@@ -1,14 +1,35 @@
+//! Tokenizers: a text becomes the ids that a model reads.
+//!
+//! There are two of them behind one type. What [`Compiled`] can compile, the Unigram models of XLM-R, is read
+//! where it lies in the map of a `.weights` file: opening it costs microseconds and no memory. Everything else
+//! (CLIP's BPE) is a `tokenizer.json` that the crate `tokenizers` reads into the heap.
+
+mod unigram;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use morelet_mapped::Bytes;
+
 use crate::error::{Error, ErrorKind, Result};
 
-/// A tokenizer, read from a `tokenizer.json`. Clones share it.
+use unigram::Unigram;
+pub use unigram::{Compiled, NotCompiled};
+
+/// A tokenizer. Clones share it.
 ///
 /// It never adds special tokens, truncates or pads, whatever its file says: the input of a model is
 /// put together by [`Input`](crate::Input).
 #[derive(Clone)]
-pub struct Tokenizer(Arc<tokenizers::Tokenizer>);
+pub struct Tokenizer(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// Read from a `tokenizer.json`.
+    Library(Arc<tokenizers::Tokenizer>),
+    /// Compiled.
+    Unigram(Arc<Unigram>),
+}
 
 impl Tokenizer {
     /// Reads the bytes of a `tokenizer.json`.
@@ -23,7 +44,7 @@ impl Tokenizer {
             Ok(tokenizer)
         };
         match catch_unwind(read) {
-            Ok(Ok(tokenizer)) => Ok(Self(Arc::new(tokenizer))),
+            Ok(Ok(tokenizer)) => Ok(Self(Kind::Library(Arc::new(tokenizer)))),
             Ok(Err(error)) => {
                 let message = format!("the tokenizer cannot be read: {error}");
                 Err(Error::caused(ErrorKind::Tokenizer, message, error))
@@ -35,12 +56,23 @@ impl Tokenizer {
         }
     }
 
+    /// The tokenizer in the sections `unigram` and `pieces` of a file.
+    pub(crate) fn mapped(head: &Bytes, pieces: Bytes) -> Result<Self> {
+        let unigram = Unigram::open(head, pieces)?;
+        Ok(Self(Kind::Unigram(Arc::new(unigram))))
+    }
+
     /// The ids of a text, without special tokens; there may be none.
     ///
     /// # Errors
-    /// Of kind `Tokenizer` where the tokenizer fails on the text.
+    /// Of kind `Tokenizer` where the tokenizer fails on the text; of kind `File` where it lies in a file that
+    /// is damaged.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoded = catch_unwind(AssertUnwindSafe(|| self.0.encode_fast(text, false)));
+        let library = match &self.0 {
+            Kind::Unigram(unigram) => return unigram.encode(text),
+            Kind::Library(library) => library,
+        };
+        let encoded = catch_unwind(AssertUnwindSafe(|| library.encode_fast(text, false)));
         match encoded {
             Ok(Ok(encoding)) => Ok(encoding.get_ids().to_vec()),
             Ok(Err(error)) => {
@@ -65,7 +97,26 @@ impl Tokenizer {
 
     /// How many ids the tokenizer knows, added tokens included.
     pub fn vocabulary(&self) -> usize {
-        self.0.get_vocab_size(true)
+        match &self.0 {
+            Kind::Library(library) => library.get_vocab_size(true),
+            Kind::Unigram(unigram) => unigram.vocabulary(),
+        }
+    }
+
+    /// Whether it is read from the map, and not by the crate `tokenizers`.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self.0, Kind::Unigram(_))
+    }
+
+    /// The texts of the added tokens, where a library knows them.
+    fn added_tokens(&self) -> Vec<String> {
+        match &self.0 {
+            Kind::Library(library) => {
+                let tokens = library.get_added_tokens_decoder();
+                tokens.values().map(|token| token.content.clone()).collect()
+            }
+            Kind::Unigram(_) => Vec::new(),
+        }
     }
 }
 

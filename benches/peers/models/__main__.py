@@ -24,7 +24,7 @@ from machine import machine, versions
 from report import compare, markdown, summary
 from workloads import AGAINST, PEERS, peers, workloads
 
-OURS = ["f32", "q8", "q4"]
+OURS = ["f32", "f16", "q8", "q4"]
 
 
 def options():
@@ -35,7 +35,7 @@ def options():
     parser.add_argument("--kind", action="append", choices=list(PEERS), help="only peers of these kinds")
     parser.add_argument("--peer", action="append", help="only these peers, as ort:int8-channel; `none` for none")
     parser.add_argument("--ours", type=pathlib.Path, metavar="BIN_DIR", help="the folder of `morelet` and `morelet-convert`")
-    parser.add_argument("--precision", action="append", choices=OURS, help="only these of ours")
+    parser.add_argument("--precision", action="append", choices=OURS, help="these of ours (default: f32 and q8)")
     parser.add_argument("--convert-option", action="append", default=[], help="handed to `morelet-convert model`, as --convert-option=--target=cpu")
     parser.add_argument("--contender", action="append", default=[], metavar="NAME:WORKLOAD:KIND=COMMAND",
                         help="one more program that speaks the protocol of worker.py; {threads} and {requests} are filled in")
@@ -87,7 +87,7 @@ def contenders(args, workload):
         if not args.peer or name in args.peer:
             yield name.split(":")[0], name, kind, itself + ["--serve", name, workload.name]
     if args.ours:
-        for precision in args.precision or OURS:
+        for precision in args.precision or ["f32", "q8"]:
             yield "morelet", f"morelet {precision}", precision, ours(args, workload, precision)
     for given in args.contender:
         label, command = given.split("=", 1)
@@ -99,11 +99,14 @@ def contenders(args, workload):
 
 
 def ours(args, workload, precision):
-    """Converts the very weights once, and asks for the same inputs."""
+    """Converts the very weights once by each converter, and asks for the same inputs."""
     weights = args.work / f"{workload.checkpoint}.{precision}.weights"
-    if not weights.exists():
-        command = [args.ours / "morelet-convert", "model", args.work / workload.checkpoint, "-o", weights, "--quantize", precision]
+    converter = args.ours / "morelet-convert"
+    known, now = weights.with_suffix(".converter"), f"{converter.stat().st_mtime_ns} {args.convert_option}"
+    if not weights.exists() or not known.exists() or known.read_text() != now:
+        command = [converter, "model", args.work / workload.checkpoint, "-o", weights, "--quantize", precision]
         subprocess.run([*map(str, command), *args.convert_option], check=True, stdout=sys.stderr)
+        known.write_text(now)
     requests = args.work / f"{workload.name}.requests.json"
     requests.write_text(json.dumps(workload.requests(args.work, args.images)))
     return [str(args.ours / "morelet"), "bench", str(weights), "--requests", str(requests), "--turns",

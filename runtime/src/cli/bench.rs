@@ -163,6 +163,29 @@ enum Module {
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    // What an argument requires is not asked for where something else excludes it, so that it is asked for here.
+    let (made, compared) = (args.synthetic.is_some(), args.compare.is_some());
+    for (given, needed, message) in [
+        (
+            args.keep.is_some(),
+            made,
+            "--keep keeps what --synthetic makes",
+        ),
+        (
+            args.module.is_some(),
+            made,
+            "--module chooses what --synthetic makes",
+        ),
+        (
+            args.fail_over.is_some(),
+            compared,
+            "--fail-over judges what --compare finds",
+        ),
+    ] {
+        if given && !needed {
+            return Err(Failure::Usage(message.to_owned()));
+        }
+    }
     if let Some([a, b]) = args.compare.as_deref() {
         return compare::run(a, b, args.fail_over, args.form(), console);
     }

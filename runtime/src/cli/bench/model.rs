@@ -125,7 +125,11 @@ fn whole(laps: &Laps) -> u64 {
 }
 
 impl Subject {
-    fn load(weights: Weights, compute: &Compute, args: &Args) -> std::result::Result<Self, Failure> {
+    fn load(
+        weights: Weights,
+        compute: &Compute,
+        args: &Args,
+    ) -> std::result::Result<Self, Failure> {
         let path = weights.container().path().to_owned();
         if let Some(config) = weights.meta().xlmr() {
             let most = config.max_length as usize;

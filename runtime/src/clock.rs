@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The modules in the order of the pipeline; those of experts, `expert_NAME`, come after the contexts.
-const BEFORE_EXPERTS: [&str; 6] = [
+const BEFORE_EXPERTS: [&str; 7] = [
     "tokenize",
     "text_retrieval",
     "image_decode",
     "clip_image",
     "image_retrieval",
     "clip_text",
+    "context",
 ];
 const AFTER_EXPERTS: [&str; 2] = ["decode", "fuse"];
 

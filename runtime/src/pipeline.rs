@@ -213,10 +213,11 @@ impl<'a> Run<'a> {
                     effort: self.session.effort.get(),
                     ..SearchOptions::default()
                 };
-                self.clock.measure("text_retrieval", || {
-                    let found = index.search_with(self.sentence.text(), &options)?;
-                    index.hits(&found, false)
-                })?
+                let found = self.clock.measure("text_retrieval", || {
+                    index.search_with(self.sentence.text(), &options)
+                })?;
+                self.clock
+                    .measure("context", || index.hits(&found, false))?
             }
             _ => Vec::new(),
         };
@@ -291,7 +292,9 @@ impl<'a> Run<'a> {
     }
 
     fn expert(&self, i: usize, hits: &[Hit]) -> Result<Answered> {
-        let contexts = self.contexts(&self.sources[i], hits)?;
+        let contexts = self
+            .clock
+            .measure("context", || self.contexts(&self.sources[i], hits))?;
         let texts: Vec<&str> = contexts
             .iter()
             .map(|context| context.text.as_str())
@@ -385,7 +388,7 @@ fn retrieved(hit: &Hit) -> Context {
 }
 
 /// The spans of a relation, as words.
-fn pair(query: &Query, sentence: &Sentence) -> Result<(Range<usize>, Range<usize>)> {
+pub(crate) fn pair(query: &Query, sentence: &Sentence) -> Result<(Range<usize>, Range<usize>)> {
     let resolve = |span: &Option<Range<usize>>, name: &str| match span {
         Some(span) => sentence.resolve(span, name),
         None => Err(Error::input(format!(

@@ -222,6 +222,12 @@ impl Session {
         &self.0.info
     }
 
+    /// The models themselves, for measuring one at a time.
+    #[cfg(feature = "cli")]
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     /// The bundle that the session answers from.
     pub fn bundle(&self) -> &Bundle {
         &self.0.bundle

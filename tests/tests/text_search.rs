@@ -493,10 +493,12 @@ fn effort_is_exact_by_default_and_bench_measures_what_less_costs() {
         } else {
             "search"
         };
-        for key in ["p50", "p90", "p99", "mean"] {
+        for key in ["p50", "p90", "mean"] {
             assert!(measured["modules"][module][key].is_number(), "{measured}");
         }
         assert_eq!(measured["modules"][module]["n"], 12);
+        // No sample of twelve lies beyond the ninety-ninth percentile.
+        assert!(measured["modules"][module]["p99"].is_null());
         assert!(bench(&["--effort", "0.5"]).stdout.contains("agreement@10"));
         let exact = bench(&["--json"]).json();
         assert!(exact.get("text_search").is_none() && exact["effort"] == 1.0);

@@ -1,32 +1,59 @@
-//! `bench`: the time of each module, over answers to real queries.
+//! `bench`: the time of each module, over answers to real queries or with models made on the spot.
+//!
+//! What is measured decides the module: `bundle` answers queries, `model` runs one model's weights alone, `index` searches a text index,
+//! `synthetic` makes a bundle or an expert first. `compare` puts two measurements side by side.
 
 mod agreement;
+mod alone;
+mod bundle;
+mod compare;
+mod hidden;
+mod host;
 mod index;
+mod model;
+mod output;
+mod paper;
+mod random;
+mod svg;
+mod synthetic;
 mod times;
+mod turns;
 
 use super::predict::InputFormat;
-use super::table::table;
-use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
-use crate::{
-    Bundle, Effort, Error, Named, Queries, Query, Result, RunOptions, Sentence, SessionInfo,
-};
-use agreement::Agreement;
-use serde::Serialize;
+use super::table::bytes;
+use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
+use crate::{Error, Named, Queries, Query, Result};
+use host::Memory;
+use morelet_mapped::{Container, Kind, OpenOptions};
+use morelet_models::weights::Precision;
+use output::Output;
 use std::path::PathBuf;
-use std::time::Instant;
-use times::{HEADER, Times, micros, ms};
+use synthetic::{Made, Plan, Size};
+use times::Times;
+
+/// The commit that was checked out when this program was built, where there was one.
+const COMMIT: Option<&str> = option_env!("MORELET_COMMIT");
+
+const HELP: &str = "\
+A bundle is measured with queries (--text or --input), an expert's weights with --tokens N, CLIP's with --image F, a text index with \
+queries. With nothing at hand: --synthetic xlm-r-large. Times are by the wall; every sample is in the JSON. A percentile is told where \
+a sample lies beyond it: p90 from 10, p99 from 100.";
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])))]
+#[command(
+    after_help = HELP,
+    group(clap::ArgGroup::new("subject").required(true).args(["target", "synthetic", "compare"])),
+    group(clap::ArgGroup::new("what").args(["text", "input"]))
+)]
 pub struct Args {
-    /// The bundle, or a text index, which is then measured alone
-    #[arg(value_name = "BUNDLE|F.index")]
-    bundle: PathBuf,
+    /// A bundle; or the weights of an expert or of CLIP, or a text index, each measured alone
+    #[arg(value_name = "BUNDLE|F.weights|F.index")]
+    target: Option<PathBuf>,
     /// The sentence to answer
     #[arg(long, value_name = "S")]
     text: Option<String>,
-    /// The picture of the sentence
+    /// The picture of the sentence; with CLIP's weights the picture
     #[arg(long, value_name = "F", conflicts_with = "input")]
     image: Option<PathBuf>,
     /// Sentences to answer, .jsonl or .conll
@@ -46,150 +73,261 @@ pub struct Args {
     warm_up: u32,
     #[command(flatten)]
     effort: EffortArgs,
-    /// Print JSON
+    /// Measure each module of a bundle with nothing beside it too
     #[arg(long)]
+    alone: bool,
+    /// Answer in batches too, of each of these sizes
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Vec<u16>,
+
+    /// Make full-size models with random weights, and indexes, and measure with them
+    #[arg(long, value_name = "SIZE", help_heading = "Made on the spot", conflicts_with_all = ["text", "input"])]
+    synthetic: Option<Size>,
+    /// How the weights are stored: f32, f16, q8 or q4
+    #[arg(long, value_name = "TYPE", default_value_t = Precision::Q8, help_heading = "Made on the spot")]
+    precision: Precision,
+    /// Make and measure the encoder of one expert only
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODULE",
+        requires = "synthetic",
+        requires = "tokens",
+        help_heading = "Made on the spot"
+    )]
+    module: Option<Module>,
+    /// Paragraphs of the text index
+    #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Made on the spot",
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    paragraphs: u32,
+    /// Pictures of the image index
+    #[arg(long, value_name = "N", default_value_t = 4_000, help_heading = "Made on the spot",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pictures: u32,
+    /// What is made is the same for the same number
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Made on the spot"
+    )]
+    seed: u64,
+    /// Keep what is made in a new folder, which can be measured again as a bundle
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "synthetic",
+        help_heading = "Made on the spot"
+    )]
+    keep: Option<PathBuf>,
+
+    /// Ids of an input of an expert's encoder, drawn at random
+    #[arg(long, value_name = "N", help_heading = "One model", conflicts_with_all = ["text", "input"])]
+    tokens: Option<u16>,
+    /// Inputs of one model, a JSON list: lists of ids, or files of pictures
+    #[arg(long, value_name = "F.json", help_heading = "One model", conflicts_with_all = ["tokens", "text", "input", "image", "synthetic"])]
+    requests: Option<PathBuf>,
+    /// Compare hidden states with those in a folder: NAME.json with ids and shape, NAME.f32
+    #[arg(long, value_name = "DIR", help_heading = "One model")]
+    agree: Option<PathBuf>,
+    /// Take turns with other programs: read lines {"repeat":N}, answer each with a line {"samples_us":[..]}
+    #[arg(long, help_heading = "One model", conflicts_with_all = ["text", "input", "agree"])]
+    turns: bool,
+
+    /// Compare two measurements (files of -o json): ratios of medians with 95 % intervals
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], help_heading = "Comparing")]
+    compare: Option<Vec<PathBuf>>,
+    /// End with 1 where a module of B is slower by more than this, and slower beyond doubt
+    #[arg(long, value_name = "5%", requires = "compare", value_parser = share, help_heading = "Comparing")]
+    fail_over: Option<f64>,
+
+    /// How to print
+    #[arg(
+        short,
+        long = "output",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t
+    )]
+    output: Output,
+    /// Print JSON: -o json
+    #[arg(long, conflicts_with = "output")]
     json: bool,
 }
 
-/// What was measured. All times are in µs, by the wall.
-#[derive(Serialize)]
-struct Measured {
-    version: &'static str,
-    bundle: String,
-    /// The root of each part file.
-    parts: Named<String>,
-    session: SessionInfo,
-    effort: Effort,
-    /// Mapping and checking the bundle.
-    open_us: u64,
-    /// Loading the models.
-    session_us: u64,
-    /// The first answer.
-    first_us: u64,
-    /// The answers that count.
-    answers: usize,
-    modules: Named<Times>,
-    sentences_per_second: f64,
-    /// With an effort below 1, where an expert reads what is retrieved by the sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text_search: Option<Agreement>,
+/// A module that can be made and measured alone.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Module {
+    /// The encoder of an expert, from ids to hidden states
+    Expert,
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    if args.bundle.is_file() {
-        return index::run(args, compute, console);
-    }
-    let queries = queries(args)?;
-    let start = Instant::now();
-    let bundle = Bundle::open(&args.bundle)?;
-    let open_us = micros(start);
-    let start = Instant::now();
-    let session = compute.session(&bundle, args.effort, console)?;
-    let session_us = micros(start);
-    let options = RunOptions {
-        cancel: console.cancel().clone(),
-        ..RunOptions::default()
-    };
-    let mut first_us = None;
-    let mut samples: Named<Vec<u64>> = Named::new();
-    let answers = queries.len() * args.repeat as usize;
-    let bar = console.count_bar("measuring", Some(answers as u64));
-    let warm_up = queries.iter().cycle().take(args.warm_up as usize);
-    for query in warm_up {
-        let start = Instant::now();
-        session.predict_with(query, &options)?;
-        first_us.get_or_insert_with(|| micros(start));
-    }
-    let measuring = Instant::now();
-    for query in (0..args.repeat).flat_map(|_| &queries) {
-        let start = Instant::now();
-        let prediction = session.predict_with(query, &options)?;
-        first_us.get_or_insert_with(|| micros(start));
-        for (module, &time) in prediction.timings_us.iter() {
-            samples.get_mut_or(module, Vec::new).push(time);
+    // What an argument requires is not asked for where something else excludes it, so that it is asked for here.
+    let (made, compared) = (args.synthetic.is_some(), args.compare.is_some());
+    for (given, needed, message) in [
+        (
+            args.keep.is_some(),
+            made,
+            "--keep keeps what --synthetic makes",
+        ),
+        (
+            args.module.is_some(),
+            made,
+            "--module chooses what --synthetic makes",
+        ),
+        (
+            args.fail_over.is_some(),
+            compared,
+            "--fail-over judges what --compare finds",
+        ),
+    ] {
+        if given && !needed {
+            return Err(Failure::Usage(message.to_owned()));
         }
-        bar.inc(1);
     }
-    let seconds = measuring.elapsed().as_secs_f64();
-    bar.finish_and_clear();
-    let parts = &bundle.manifest().parts;
-    let measured = Measured {
-        version: env!("CARGO_PKG_VERSION"),
-        bundle: args.bundle.display().to_string(),
-        parts: parts
-            .iter()
-            .map(|part| (part.file.clone(), part.root.clone()))
-            .collect(),
-        session: session.info().clone(),
-        effort: args.effort.effort,
-        open_us,
-        session_us,
-        first_us: first_us.unwrap_or_default(),
-        answers,
-        modules: samples
-            .iter()
-            .map(|(name, samples)| (name.to_owned(), Times::of(samples)))
-            .collect(),
-        sentences_per_second: answers as f64 / seconds.max(f64::MIN_POSITIVE),
-        text_search: agreement(&bundle, &queries, args.effort.effort)?,
+    if let Some([a, b]) = args.compare.as_deref() {
+        return compare::run(a, b, args.fail_over, args.form(), console);
+    }
+    if let Some(size) = args.synthetic {
+        return synthetic(size, args, compute, console);
+    }
+    let Some(target) = args.target.as_deref() else {
+        return Err(Failure::Usage("there is nothing to measure".to_owned()));
     };
-    if args.json {
-        print_json(&measured, console)
-    } else {
-        print(&show(&measured))
+    if target.is_file() {
+        let container = Container::open_any(target, OpenOptions::default()).map_err(Error::from)?;
+        return match container.kind() {
+            Kind::Weights => {
+                drop(container);
+                model::run(target, args, compute, console)
+            }
+            _ => index::run(target, args, compute, console),
+        };
+    }
+    for (given, flag) in [
+        (args.tokens.is_some(), "--tokens"),
+        (args.requests.is_some(), "--requests"),
+        (args.agree.is_some(), "--agree"),
+        (args.turns, "--turns"),
+    ] {
+        if given {
+            let message = format!("{flag} is for the weights of one model, not for a bundle");
+            return Err(Failure::Usage(message));
+        }
+    }
+    bundle::run(target, &args.queries()?, args, compute, console)
+}
+
+fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    let plan = Plan {
+        size,
+        precision: args.precision,
+        paragraphs: args.paragraphs,
+        pictures: args.pictures,
+        seed: args.seed,
+    };
+    let keep = args.keep.as_deref();
+    if args.module.is_some() {
+        let made = Made::expert(&plan, keep, console)?;
+        forget_peak();
+        return model::run(&made.expert_file(), args, compute, console);
+    }
+    if args.tokens.is_some() || args.turns {
+        let message = "--tokens and --turns measure one model: add --module expert";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let made = Made::bundle(&plan, keep, console)?;
+    forget_peak();
+    let queries = made.queries()?;
+    bundle::run(&made.bundle_folder(), &queries, args, compute, console)
+}
+
+/// The peak of the memory up to now is that of making weights. Linux can forget it; elsewhere it is not told at all.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+impl Args {
+    fn form(&self) -> Output {
+        if self.json { Output::Json } else { self.output }
+    }
+
+    /// What is asked. There is at least one query.
+    fn queries(&self) -> std::result::Result<Vec<Query>, Failure> {
+        let queries: Vec<Query> = match (&self.input, &self.text) {
+            (Some(input), _) => {
+                let format = self.format.map(Into::into);
+                Queries::open(input, format, self.images.as_deref())?.collect::<Result<_>>()?
+            }
+            (None, Some(text)) => {
+                let query = Query::text(text.clone());
+                vec![match &self.image {
+                    Some(image) => query.image_file(image),
+                    None => query,
+                }]
+            }
+            (None, None) => {
+                let message = "there is nothing to ask: give --text S or --input F";
+                return Err(Failure::Usage(message.to_owned()));
+            }
+        };
+        if queries.is_empty() {
+            return Err(Error::input("there is no sentence to measure with").into());
+        }
+        Ok(queries)
     }
 }
 
-/// What the effort costs on these queries, if it can cost anything.
-fn agreement(bundle: &Bundle, queries: &[Query], effort: Effort) -> Result<Option<Agreement>> {
-    match bundle.text_index() {
-        Some(index) if !effort.is_exact() && bundle.reads_text_index() => {
-            let sentences = queries.iter().map(|query| Sentence::new(&query.words));
-            let sentences: Vec<Sentence> = sentences.collect();
-            Agreement::measure(index, sentences.iter().map(Sentence::text), effort)
-        }
-        _ => Ok(None),
-    }
+/// The times of each module.
+fn times_of(samples: &Named<Vec<u64>>) -> Named<Times> {
+    samples
+        .iter()
+        .map(|(name, samples)| (name.to_owned(), Times::of(samples)))
+        .collect()
 }
 
-fn queries(args: &Args) -> Result<Vec<Query>> {
-    let queries: Vec<Query> = match (&args.input, &args.text) {
-        (Some(input), _) => {
-            Queries::open(input, args.format.map(Into::into), args.images.as_deref())?
-                .collect::<Result<_>>()?
+/// What the process took, in words.
+fn memory_remark(memory: &Memory) -> String {
+    let mut text = String::new();
+    let parts = [
+        ("resident at most", memory.peak_resident),
+        ("of it now not mapped", memory.resident_anonymous),
+        ("on the device", memory.device),
+    ];
+    for (name, count) in parts {
+        if let Some(count) = count {
+            let separator = if text.is_empty() { "; " } else { ", " };
+            text.push_str(&format!("{separator}{} {name}", bytes(count)));
         }
-        (None, text) => {
-            let query = Query::text(text.clone().unwrap_or_default());
-            vec![match &args.image {
-                Some(image) => query.image_file(image),
-                None => query,
-            }]
-        }
-    };
-    if queries.is_empty() {
-        return Err(Error::input("there is no sentence to measure with"));
-    }
-    Ok(queries)
-}
-
-fn show(measured: &Measured) -> String {
-    let modules = measured.modules.iter();
-    let rows: Vec<Vec<String>> = modules.map(|(name, times)| times.row(name)).collect();
-    let device = &measured.session.device;
-    let mut text = format!(
-        "{} on {} ({}), in ms by the wall\n\n",
-        measured.bundle, device.used, device.name
-    );
-    text.push_str(&table(&HEADER, &[0], &rows));
-    text.push_str(&format!(
-        "\nopen {}, load {}, first answer {}; {:.1} sentences a second, one after the other\n",
-        ms(measured.open_us as f64),
-        ms(measured.session_us as f64),
-        ms(measured.first_us as f64),
-        measured.sentences_per_second
-    ));
-    if let Some(agreement) = &measured.text_search {
-        text.push_str(&agreement.line(measured.effort));
     }
     text
+}
+
+/// A share as people write it: `5%` or `0.05`.
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number / unit),
+        _ => Err("expected a share such as 5% or 0.05".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_with_and_without_a_percent_sign() {
+        assert_eq!(
+            (share("5%"), share("0.05"), share("0")),
+            (Ok(0.05), Ok(0.05), Ok(0.0))
+        );
+        for text in ["", "%", "-1%", "x", "inf", "NaN%"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
 }

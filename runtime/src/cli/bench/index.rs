@@ -1,19 +1,23 @@
 //! A text index measured alone.
 
+use super::Args;
 use super::agreement::Agreement;
-use super::times::{HEADER, Times, micros, ms};
-use super::{Args, queries};
-use crate::cli::table::table;
-use crate::cli::{ComputeArgs, Console, Failure, Outcome, print, print_json};
+use super::host::{Host, Memory};
+use super::output::{self, Measurement};
+use super::times::{Times, micros, ms};
+use crate::cli::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Effort, Error, Named, OpenOptions, RETRIEVED_KEYS, Sentence};
 use morelet_indices::{SearchOptions, TextIndex};
 use serde::Serialize;
+use std::path::Path;
 use std::time::Instant;
 
 /// What was measured. All times are in µs, by the wall.
 #[derive(Serialize)]
 struct Measured {
     version: &'static str,
+    commit: Option<&'static str>,
+    host: Host,
     index: String,
     root: String,
     sentences: u32,
@@ -27,24 +31,25 @@ struct Measured {
     /// The searches that count.
     answers: usize,
     modules: Named<Times>,
+    memory: Memory,
     /// With an effort below 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     text_search: Option<Agreement>,
 }
 
-pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
     if args.image.is_some() || args.images.is_some() {
         return Err(Failure::Usage(
             "--image and --images are for bundles: a text index reads no pictures".to_owned(),
         ));
     }
-    let queries = queries(args)?;
+    let queries = args.queries()?;
     let texts: Vec<String> = queries
         .iter()
         .map(|query| Sentence::new(&query.words).text().to_owned())
         .collect();
     let start = Instant::now();
-    let index = TextIndex::open(&args.bundle, OpenOptions::default()).map_err(Error::from)?;
+    let index = TextIndex::open(path, OpenOptions::default()).map_err(Error::from)?;
     let open_us = micros(start);
     let effort = args.effort.effort;
     let options = SearchOptions {
@@ -85,7 +90,9 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
     let modules = [("search", &searching), ("paragraphs", &reading)];
     let measured = Measured {
         version: env!("CARGO_PKG_VERSION"),
-        index: args.bundle.display().to_string(),
+        commit: super::COMMIT,
+        host: Host::of_this_machine(),
+        index: path.display().to_string(),
         root: index.roots().map(|root| root.to_string()).collect(),
         sentences: index.len(),
         effort,
@@ -97,30 +104,37 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
             .into_iter()
             .map(|(name, samples)| (name.to_owned(), Times::of(samples)))
             .collect(),
+        memory: Memory::of_this_process("cpu"),
         text_search,
     };
-    if args.json {
-        print_json(&measured, console)
-    } else {
-        print(&show(&measured))
-    }
+    output::write(&measured, args.form(), console)
 }
 
-fn show(measured: &Measured) -> String {
-    let modules = measured.modules.iter();
-    let rows: Vec<Vec<String>> = modules.map(|(name, times)| times.row(name)).collect();
-    let mut text = format!(
-        "{}, {} sentences, {} thread{}, in ms by the wall\n\n{}\nopen {}, first search {}\n",
-        measured.index,
-        measured.sentences,
-        measured.threads,
-        if measured.threads == 1 { "" } else { "s" },
-        table(&HEADER, &[0], &rows),
-        ms(measured.open_us as f64),
-        ms(measured.first_us as f64),
-    );
-    if let Some(agreement) = &measured.text_search {
-        text.push_str(&agreement.line(measured.effort));
+impl Measurement for Measured {
+    fn title(&self) -> String {
+        format!(
+            "{}, {} sentences, {} thread{}",
+            self.index,
+            self.sentences,
+            self.threads,
+            if self.threads == 1 { "" } else { "s" }
+        )
     }
-    text
+
+    fn groups(&self) -> Vec<(&str, &Named<Times>)> {
+        vec![("", &self.modules)]
+    }
+
+    fn remarks(&self) -> String {
+        let mut text = format!(
+            "open {}, first search {}{}\n",
+            ms(self.open_us as f64),
+            ms(self.first_us as f64),
+            super::memory_remark(&self.memory)
+        );
+        if let Some(agreement) = &self.text_search {
+            text.push_str(&agreement.line(self.effort));
+        }
+        text
+    }
 }

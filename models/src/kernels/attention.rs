@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::buffer::{Buffer, Window};
 use super::functions::{exp, exp2_coarse, nearest};
 use super::level::{Level, vectorized};
-use super::linear::{float_sums, int8_sums};
+use super::linear::{float_sums, int8_sums, pack_rows};
 use super::panels;
 use super::products::{BLOCK_BYTES, FLOAT_ROWS, K_BLOCK, Kernels, Products, SIDE, TILE};
 use super::rows::{QuantizedRows, largest, most, put_block};
@@ -197,6 +197,8 @@ impl Head<'_> {
         }
         let factor = 1.0 / (h as f32).sqrt();
         let mut query = vec![0.0; FLOAT_ROWS * h];
+        let mut packed_query = Buffer::scratch(FLOAT_ROWS * h);
+        let mut packed_scores = Buffer::scratch(FLOAT_ROWS * n);
         for first in (0..self.queries.len()).step_by(FLOAT_ROWS) {
             let count = FLOAT_ROWS.min(self.queries.len() - first);
             for (at, scaled) in query.chunks_exact_mut(h).take(count).enumerate() {
@@ -206,7 +208,8 @@ impl Head<'_> {
                 }
             }
             let scores = &mut all_scores[..count * padded];
-            float_sums(products, &query[..count * h], h, &keys, scores);
+            pack_rows(&query[..count * h], h, &mut packed_query[..count * h]);
+            float_sums(products, &packed_query[..count * h], h, &keys, scores);
             // The rows of scores become the left operand, [count, n]: close up what the last panel has too many.
             let mut sums = [1.0; FLOAT_ROWS];
             for (at, sum) in sums.iter_mut().take(count).enumerate() {
@@ -217,7 +220,8 @@ impl Head<'_> {
                 scores.copy_within(at * padded..at * padded + n, at * n);
             }
             let result = &mut all_results[..count * value_panels * TILE];
-            float_sums(products, &scores[..count * n], n, &values, result);
+            pack_rows(&scores[..count * n], n, &mut packed_scores[..count * n]);
+            float_sums(products, &packed_scores[..count * n], n, &values, result);
             for (at, result) in result.chunks_exact(value_panels * TILE).enumerate() {
                 for (out, result) in self.out.row(first + at).iter_mut().zip(result) {
                     *out = result / sums[at];

@@ -26,8 +26,8 @@ const COLUMNS: usize = 256;
 pub(crate) enum Rows<'a> {
     /// For matrices of integers.
     Int8(&'a QuantizedRows),
-    /// For matrices of floats, `[rows, k]`.
-    Float(&'a [f32]),
+    /// For matrices of floats.
+    Float(&'a FloatRows),
 }
 
 /// One matrix of a product, and where its result goes.
@@ -79,6 +79,11 @@ impl<'a> Job<'a> {
     /// Cuts the job into tasks: of as many rows as leave enough of them for all threads.
     fn cut(self, count: usize, columns: usize, threads: usize, tasks: &mut Vec<Task<'a>>) {
         let outputs = self.matrix.outputs;
+        let step = match (&self.out, self.matrix.is_int8()) {
+            (Out::Float(_), false) => FLOAT_ROWS,
+            (_, true) => SIDE,
+            (Out::Int8(_), false) => SIDE * FLOAT_ROWS / 2,
+        };
         let mut width = match &self.out {
             Out::Float(_) => COLUMNS,
             Out::Int8(quantized) => quantized.group_width(),
@@ -88,7 +93,8 @@ impl<'a> Job<'a> {
             width /= 2;
         }
         let chunks = enough.div_ceil(columns.div_ceil(width).max(1));
-        let height = count.div_ceil(chunks).next_multiple_of(SIDE);
+        // Whole blocks of rows: 32 of integers, 14 of floats, and tiles of 16 where they are quantized.
+        let height = count.div_ceil(chunks).next_multiple_of(step);
         let (matrix, activation) = (self.matrix, self.activation);
         let task = |at: usize, sink| {
             let across = outputs.div_ceil(width).max(1);
@@ -137,13 +143,12 @@ impl Task<'_> {
                     self.finish(level, first, SIDE, &mut sums);
                 }
             }
-            Rows::Float(x) => {
+            Rows::Float(rows) => {
                 let b = self.matrix.floats(level, panels);
                 for first in (0..self.rows).step_by(FLOAT_ROWS) {
                     let count = FLOAT_ROWS.min(self.rows - first);
-                    let k = self.matrix.inputs;
-                    let x = &x[(self.first_row + first) * k..][..count * k];
-                    float_sums(&products, x, k, &b, &mut sums[..count * width]);
+                    let a = rows.block(self.first_row + first);
+                    float_sums(&products, a, rows.k, &b, &mut sums[..count * width]);
                     self.finish(level, first, count, &mut sums[..count * width]);
                 }
             }
@@ -259,16 +264,54 @@ vectorized! {
     }
 }
 
-/// Sums of up to 14 rows times some panels, `[rows, 16 · panels]`.
-pub(super) fn float_sums(products: &Products, x: &[f32], k: usize, b: &[f32], sums: &mut [f32]) {
+/// Rows of floats in the order of a product: blocks of 14 rows, each `[k, rows]`.
+pub(crate) struct FloatRows {
+    rows: usize,
+    k: usize,
+    data: Buffer<f32>,
+}
+
+impl FloatRows {
+    /// Packs `x`, `[rows, k]`.
+    pub(crate) fn new(x: &[f32], k: usize) -> Self {
+        let rows = x.len().checked_div(k).unwrap_or(0);
+        let mut data = Buffer::scratch(rows * k);
+        let size = (FLOAT_ROWS * k).max(1);
+        (data.par_chunks_mut(size).zip(x.par_chunks(size))).for_each(|(a, x)| pack_rows(x, k, a));
+        Self { rows, k, data }
+    }
+
+    /// The block that begins with a row.
+    fn block(&self, row: usize) -> &[f32] {
+        let end = (row + FLOAT_ROWS).min(self.rows);
+        &self.data[row * self.k..end * self.k]
+    }
+}
+
+/// Turns up to 14 rows, `[rows, k]`, into `[k, rows]`.
+pub(super) fn pack_rows(x: &[f32], k: usize, a: &mut [f32]) {
+    // Of k so many at a time that what is written stays in the first cache.
+    const STEP: usize = 16;
     let rows = x.len().checked_div(k).unwrap_or(0);
+    for (step, a) in a.chunks_mut(STEP * rows.max(1)).enumerate() {
+        for (row, x) in x.chunks_exact(k).enumerate() {
+            let x = &x[step * STEP..k.min((step + 1) * STEP)];
+            for (place, x) in a[row..].iter_mut().step_by(rows).zip(x) {
+                *place = *x;
+            }
+        }
+    }
+}
+
+/// Sums of up to 14 rows, packed as `[k, rows]`, times some panels: `[rows, 16 · panels]`.
+pub(super) fn float_sums(products: &Products, a: &[f32], k: usize, b: &[f32], sums: &mut [f32]) {
+    let rows = a.len().checked_div(k).unwrap_or(0);
     let width = sums.len().checked_div(rows).unwrap_or(0);
     let panels = width / TILE;
     let mut block = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
     for panel in (0..panels).step_by(2) {
         let operands = FloatOperands {
-            a: x,
-            a_stride: k,
+            a,
             rows,
             b: &b[panel * k * TILE..],
             b_stride: k * TILE,

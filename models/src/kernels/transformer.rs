@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::attention::{Attention, attention};
 use super::buffer::Buffer;
-use super::linear::{Job, Out, Rows, linear};
+use super::linear::{FloatRows, Job, Out, Rows, linear};
 use super::matrix::Matrix;
 use super::products::Kernels;
 use super::rows::QuantizedRows;
@@ -76,12 +76,13 @@ pub(crate) fn feed_forward(
     x: &[f32],
 ) -> Vec<f32> {
     let count = x.len().checked_div(up.inputs).unwrap_or(0);
-    let quantized;
+    let (quantized, packed);
     let rows = if up.is_int8() {
         quantized = QuantizedRows::new(kernels.level(), x, up.inputs);
         Rows::Int8(&quantized)
     } else {
-        Rows::Float(x)
+        packed = FloatRows::new(x, up.inputs);
+        Rows::Float(&packed)
     };
     let mut out = vec![0.0; count * down.outputs];
     let last = vec![Job {
@@ -104,6 +105,7 @@ pub(crate) fn feed_forward(
     } else {
         let mut between = Buffer::scratch(count * up.outputs);
         linear(kernels, count, rows, first(Out::Float(&mut between)));
+        let between = FloatRows::new(&between, up.outputs);
         linear(kernels, count, Rows::Float(&between), last);
     }
     out
@@ -132,11 +134,8 @@ pub(crate) fn project(kernels: &'static Kernels, x: &[f32], jobs: Vec<(&Matrix, 
         );
     }
     if !float.is_empty() {
-        linear(
-            kernels,
-            count,
-            Rows::Float(x),
-            float.into_iter().map(job).collect(),
-        );
+        let rows = FloatRows::new(x, *inputs);
+        let jobs = float.into_iter().map(job).collect();
+        linear(kernels, count, Rows::Float(&rows), jobs);
     }
 }

@@ -201,7 +201,7 @@ unsafe fn float_rows<const R: usize>(
                 .add(panel * operands.b_stride + k * TILE);
             let b = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
             for (at, sums) in sums.iter_mut().enumerate() {
-                let a = operands.a.as_ptr().add((row + at) * operands.a_stride + k);
+                let a = operands.a.as_ptr().add(k * operands.rows + row + at);
                 let a = _mm256_set1_ps(*a);
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum = _mm256_fmadd_ps(a, b, *sum);

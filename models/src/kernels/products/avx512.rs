@@ -123,7 +123,7 @@ unsafe fn float_rows<const R: usize, const P: usize>(
             let b: [__m512; P] =
                 std::array::from_fn(|p| _mm512_loadu_ps(b.add(p * operands.b_stride + k * TILE)));
             for (row, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_ps(*a.add(row * operands.a_stride + k));
+                let a = _mm512_set1_ps(*a.add(k * R + row));
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum = _mm512_fmadd_ps(a, b, *sum);
                 }

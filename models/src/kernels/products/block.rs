@@ -59,10 +59,9 @@ impl Int8Operands<'_> {
 /// Operands of a product of floats.
 #[derive(Clone, Copy)]
 pub(crate) struct FloatOperands<'a> {
-    /// Row-major.
+    /// `[k, rows]`: what one step over k needs lies together. (Rows that are a multiple of 4 KiB apart would
+    /// share the same few places of the cache.)
     pub(crate) a: &'a [f32],
-    /// Floats from a row to the next one.
-    pub(crate) a_stride: usize,
     /// Rows, 1 to [`FLOAT_ROWS`].
     pub(crate) rows: usize,
     /// Panels of 16 columns, each `[k, 16]`.
@@ -71,7 +70,7 @@ pub(crate) struct FloatOperands<'a> {
     pub(crate) b_stride: usize,
     /// Panels, 1 or 2.
     pub(crate) panels: usize,
-    /// Columns of A.
+    /// k.
     pub(crate) k: usize,
 }
 
@@ -80,7 +79,7 @@ impl FloatOperands<'_> {
     pub(super) fn inside(&self) -> bool {
         (1..=FLOAT_ROWS).contains(&self.rows)
             && (1..=2).contains(&self.panels)
-            && (self.rows - 1) * self.a_stride + self.k <= self.a.len()
+            && self.k * self.rows <= self.a.len()
             && (self.panels - 1) * self.b_stride + self.k * TILE <= self.b.len()
     }
 }

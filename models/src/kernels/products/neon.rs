@@ -170,7 +170,7 @@ unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
                     let b: [float32x4_t; 4] =
                         std::array::from_fn(|part| vld1q_f32(b.add(part * 4)));
                     for (at, sums) in sums.iter_mut().take(count).enumerate() {
-                        let a = *operands.a.as_ptr().add((row + at) * operands.a_stride + k);
+                        let a = *operands.a.as_ptr().add(k * operands.rows + row + at);
                         for (sum, b) in sums.iter_mut().zip(b) {
                             *sum = vfmaq_n_f32(*sum, b, a);
                         }

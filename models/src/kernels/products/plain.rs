@@ -36,11 +36,11 @@ pub(super) fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
 
 pub(super) fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
     for row in 0..operands.rows {
-        let a = &operands.a[row * operands.a_stride..][..operands.k];
+        let a = operands.a.iter().skip(row).step_by(operands.rows);
         for panel in 0..operands.panels {
             let b = &operands.b[panel * operands.b_stride..][..operands.k * TILE];
             let mut sums = [0.0_f32; TILE];
-            for (a, b) in a.iter().zip(b.chunks_exact(TILE)) {
+            for (a, b) in a.clone().zip(b.chunks_exact(TILE)) {
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum += a * b;
                 }

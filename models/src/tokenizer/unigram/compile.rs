@@ -17,6 +17,9 @@ use crate::tokenizer::{Kind, Tokenizer};
 /// What an unknown character scores less than the worst piece.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
+/// A piece and its score.
+type Piece<'a> = &'a (String, f64);
+
 /// A tokenizer as it is stored in the sections `unigram` and `pieces` of a `.weights` file.
 pub struct Compiled {
     pub(super) head: Head,
@@ -141,7 +144,7 @@ impl std::fmt::Debug for Compiled {
 }
 
 /// The pieces with their scores, in the order of their ids, and the model that has them.
-fn pieces(reference: &Tokenizer) -> std::result::Result<(&Model, Vec<&(String, f64)>), String> {
+fn pieces(reference: &Tokenizer) -> std::result::Result<(&Model, Vec<Piece<'_>>), String> {
     match &reference.0 {
         Kind::Library(library) => match library.get_model() {
             ModelWrapper::Unigram(model) => Ok((model, model.iter().collect())),

@@ -17,6 +17,9 @@ use crate::tokenizer::{Kind, Tokenizer};
 /// The result of reading a stage: the refusal says what of it is not supported.
 type Read<T> = std::result::Result<T, String>;
 
+/// The texts of added tokens, and what each becomes.
+type List = (BTreeMap<Vec<u8>, u32>, Vec<AddedToken>);
+
 /// The regular expressions that are supported: whether they match any white space or only spaces, and the
 /// shortest run.
 const RUNS: [(&str, bool, u32); 7] = [
@@ -74,7 +77,7 @@ impl File {
         let special = filled().filter(|t| t.special);
         let special: Vec<_> = special.filter(|t| contents.insert(&t.content)).collect();
         let others = filled().filter(|t| !contents.contains(&t.content));
-        let mut lists: [(BTreeMap<Vec<u8>, u32>, Vec<AddedToken>); 2] = Default::default();
+        let mut lists: [List; 2] = Default::default();
         for token in special.into_iter().chain(others) {
             let content = &token.content;
             let id = library

@@ -51,7 +51,7 @@ fn charsmap() -> Value {
 /// A map of three characters in the form of SentencePiece's, each node in a block of units of its own.
 fn small_charsmap() -> Value {
     const KEYS: [(&str, u32); 3] = [("\u{1}", 0), ("½", 1), ("Ａ", 7)];
-    const TEXT: &[u8] = "\01⁄2\0A\0".as_bytes();
+    const TEXT: &[u8] = "\u{0}1⁄2\0A\0".as_bytes();
     const BLOCK: usize = 256;
     // A node's base lies where its block begins, and a unit says how far that is from itself.
     let mut nodes: Vec<Vec<u8>> = vec![Vec::new()];

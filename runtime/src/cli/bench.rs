@@ -25,6 +25,7 @@ use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
 use crate::{Error, Named, Queries, Query, Result};
 use host::Memory;
 use morelet_mapped::{Container, Kind, OpenOptions};
+use morelet_models::device::Compute;
 use morelet_models::weights::Precision;
 use output::Output;
 use std::path::PathBuf;
@@ -220,6 +221,10 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
 }
 
 fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    if args.module.is_none() && (args.tokens.is_some() || args.turns) {
+        let message = "--tokens and --turns measure one model: add --module expert";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let plan = Plan {
         size,
         precision: args.precision,
@@ -228,14 +233,13 @@ fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) 
         seed: args.seed,
     };
     let keep = args.keep.as_deref();
+    // A device that cannot serve is told before weights are made for it.
+    let threads = compute.threads.map(usize::from);
+    Compute::with_threads(compute.device, threads).map_err(Error::from)?;
     if args.module.is_some() {
         let made = Made::expert(&plan, keep, console)?;
         forget_peak();
         return model::run(&made.expert_file(), args, compute, console);
-    }
-    if args.tokens.is_some() || args.turns {
-        let message = "--tokens and --turns measure one model: add --module expert";
-        return Err(Failure::Usage(message.to_owned()));
     }
     let made = Made::bundle(&plan, keep, console)?;
     forget_peak();

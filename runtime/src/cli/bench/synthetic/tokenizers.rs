@@ -47,7 +47,8 @@ pub(super) fn unigram(seed: u64) -> Unigram {
             word.clone()
         };
         if seen.insert(piece.clone()) {
-            let score = -6.0 - pieces.len() as f64 / 25_000.0;
+            // The last is still likelier than any two.
+            let score = -6.0 - pieces.len() as f64 / 100_000.0;
             pieces.push((piece, score));
             if begins {
                 words.push(word);

@@ -26,7 +26,7 @@ use crate::{Error, Named, Queries, Query, Result};
 use host::Memory;
 use morelet_mapped::{Container, Kind, OpenOptions};
 use morelet_models::device::Compute;
-use morelet_models::weights::Precision;
+use morelet_models::weights::{Precision, Target};
 use output::Output;
 use std::path::PathBuf;
 use synthetic::{Made, Plan, Size};
@@ -225,9 +225,10 @@ fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) 
         let message = "--tokens and --turns measure one model: add --module expert";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let plan = Plan {
+    let mut plan = Plan {
         size,
         precision: args.precision,
+        target: Target::Any,
         paragraphs: args.paragraphs,
         pictures: args.pictures,
         seed: args.seed,
@@ -235,7 +236,12 @@ fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) 
     let keep = args.keep.as_deref();
     // A device that cannot serve is told before weights are made for it.
     let threads = compute.threads.map(usize::from);
-    Compute::with_threads(compute.device, threads).map_err(Error::from)?;
+    let device = Compute::with_threads(compute.device, threads).map_err(Error::from)?;
+    plan.target = match device.info().used.as_str() {
+        "cpu" => Target::Cpu,
+        _ => Target::Gpu,
+    };
+    drop(device);
     if args.module.is_some() {
         let made = Made::expert(&plan, keep, console)?;
         forget_peak();

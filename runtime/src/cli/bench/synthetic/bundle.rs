@@ -55,11 +55,12 @@ impl Made {
         let made = Self::folder(keep)?;
         let model = Model::expert(plan.size, plan.precision, plan.seed, "text");
         say_size(&[&model], plan, &made.folder, console);
-        let tokenizer = tokenizers::unigram(plan.seed);
+        let made_up = tokenizers::unigram(plan.seed)?;
         model.write(
             &made.weights(),
             plan.precision,
-            Some(&tokenizer.json),
+            plan.target,
+            Some(&made_up.tokenizer),
             console,
         )?;
         Ok(made)
@@ -71,6 +72,7 @@ impl Made {
         let Plan {
             size,
             precision,
+            target,
             seed,
             ..
         } = *plan;
@@ -83,21 +85,33 @@ impl Made {
             &made.folder,
             console,
         );
-        let target = made.bundle_folder();
-        std::fs::create_dir(&target).map_err(|error| Error::io(&target, error))?;
-        let unigram = tokenizers::unigram(seed);
+        let folder = made.bundle_folder();
+        std::fs::create_dir(&folder).map_err(|error| Error::io(&folder, error))?;
+        let unigram = tokenizers::unigram(seed)?;
         for (name, model) in ["text", "image"].iter().zip(&experts) {
-            let path = target.join(format!("expert-{name}.weights"));
-            model.write(&path, precision, Some(&unigram.json), console)?;
+            let path = folder.join(format!("expert-{name}.weights"));
+            model.write(&path, precision, target, Some(&unigram.tokenizer), console)?;
         }
-        let bpe = tokenizers::bpe(seed);
-        clip.write(&target.join("clip.weights"), precision, Some(&bpe), console)?;
-        gate.write(&target.join("gate.weights"), Precision::F32, None, console)?;
-        text_index(&target.join("text.index"), plan, &unigram.words, console)?;
-        let path = target.join("image.index");
+        let bpe = tokenizers::bpe(seed)?;
+        clip.write(
+            &folder.join("clip.weights"),
+            precision,
+            target,
+            Some(&bpe),
+            console,
+        )?;
+        gate.write(
+            &folder.join("gate.weights"),
+            Precision::F32,
+            target,
+            None,
+            console,
+        )?;
+        text_index(&folder.join("text.index"), plan, &unigram.words, console)?;
+        let path = folder.join("image.index");
         image_index(&path, plan, &unigram.words, &clip, console)?;
-        manifest(&target, experts[0].labels().to_vec())?;
-        Bundle::open(&target)?;
+        manifest(&folder, experts[0].labels().to_vec())?;
+        Bundle::open(&folder)?;
         let mut author = Author::new(&unigram.words, seed ^ 0x7175_6572);
         let mut lines = String::new();
         for number in 0..QUERIES {

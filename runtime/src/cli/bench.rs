@@ -29,6 +29,7 @@ use morelet_models::device::Compute;
 use morelet_models::weights::{Precision, Target};
 use output::Output;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use synthetic::{Made, Plan, Size};
 use times::Times;
 
@@ -121,6 +122,10 @@ pub struct Args {
         help_heading = "Made on the spot"
     )]
     keep: Option<PathBuf>,
+
+    /// Make it, and measure nothing
+    #[arg(long, requires = "keep", help_heading = "Made on the spot")]
+    make_only: bool,
 
     /// Ids of an input of an expert's encoder, drawn at random
     #[arg(long, value_name = "N", help_heading = "One model", conflicts_with_all = ["text", "input"])]
@@ -242,20 +247,60 @@ fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) 
         _ => Target::Gpu,
     };
     drop(device);
-    if args.module.is_some() {
-        let made = Made::expert(&plan, keep, console)?;
-        forget_peak();
-        return model::run(&made.expert_file(), args, compute, console);
+    let made = Made::folder(keep)?;
+    if args.make_only {
+        return Ok(match args.module {
+            Some(Module::Expert) => made.expert(&plan, console)?,
+            None => made.bundle(&plan, console)?,
+        });
     }
-    let made = Made::bundle(&plan, keep, console)?;
-    forget_peak();
-    let queries = made.queries()?;
-    bundle::run(&made.bundle_folder(), &queries, args, compute, console)
+    make_elsewhere(&made, args, compute, console)?;
+    match args.module {
+        Some(Module::Expert) => model::run(&made.expert_file(), args, compute, console),
+        None => bundle::run(
+            &made.bundle_folder(),
+            &made.queries()?,
+            args,
+            compute,
+            console,
+        ),
+    }
 }
 
-/// The peak of the memory up to now is that of making weights. Linux can forget it; elsewhere it is not told at all.
-fn forget_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+/// Has another process of this program make everything, so that the memory that it takes is not counted here.
+fn make_elsewhere(made: &Made, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    let program = std::env::current_exe().map_err(|error| Error::io("this program", error))?;
+    let mut command = Command::new(program);
+    command.args(["bench", "--make-only", "--synthetic"]);
+    command.arg(args.synthetic.map_or("", Size::name));
+    let numbers = [
+        ("--precision", args.precision.to_string()),
+        ("--paragraphs", args.paragraphs.to_string()),
+        ("--pictures", args.pictures.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--device", compute.device.to_string()),
+    ];
+    for (flag, value) in numbers {
+        command.args([flag, &value]);
+    }
+    if let (Some(Module::Expert), Some(tokens)) = (args.module, args.tokens) {
+        command.args(["--module", "expert", "--tokens", &tokens.to_string()]);
+    }
+    if console.is_quiet() {
+        command.arg("--quiet");
+    }
+    command.arg("--keep").arg(made.path());
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| Error::io("this program", error))?;
+    console.check()?;
+    if status.success() {
+        return Ok(());
+    }
+    let message = format!("the models could not be made: {status}");
+    Err(Error::input(message).at(made.path()).into())
 }
 
 impl Args {

@@ -24,7 +24,7 @@ pub(in crate::cli::bench) struct Made {
 
 impl Made {
     /// A folder to make things in: `keep`, which must be empty or new, or a temporary one.
-    fn folder(keep: Option<&Path>) -> Result<Self> {
+    pub fn folder(keep: Option<&Path>) -> Result<Self> {
         match keep {
             Some(folder) => {
                 std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
@@ -51,24 +51,22 @@ impl Made {
     }
 
     /// The weights of one expert.
-    pub fn expert(plan: &Plan, keep: Option<&Path>, console: &Console) -> Result<Self> {
-        let made = Self::folder(keep)?;
+    pub fn expert(&self, plan: &Plan, console: &Console) -> Result<()> {
         let model = Model::expert(plan.size, plan.precision, plan.seed, "text");
-        say_size(&[&model], plan, &made.folder, console);
-        let made_up = tokenizers::unigram(plan.seed)?;
+        say_size(&[&model], plan, &self.folder, console);
+        let tokenizer = tokenizers::unigram(plan.seed)?;
         model.write(
-            &made.weights(),
+            &self.weights(),
             plan.precision,
             plan.target,
-            Some(&made_up.tokenizer),
+            Some(&tokenizer.tokenizer),
             console,
         )?;
-        Ok(made)
+        Ok(())
     }
 
     /// A bundle with two experts, CLIP, a gate, both indices, and queries with pictures.
-    pub fn bundle(plan: &Plan, keep: Option<&Path>, console: &Console) -> Result<Self> {
-        let made = Self::folder(keep)?;
+    pub fn bundle(&self, plan: &Plan, console: &Console) -> Result<()> {
         let Plan {
             size,
             precision,
@@ -82,10 +80,10 @@ impl Made {
         say_size(
             &[&experts[0], &experts[1], &clip],
             plan,
-            &made.folder,
+            &self.folder,
             console,
         );
-        let folder = made.bundle_folder();
+        let folder = self.bundle_folder();
         std::fs::create_dir(&folder).map_err(|error| Error::io(&folder, error))?;
         let unigram = tokenizers::unigram(seed)?;
         for (name, model) in ["text", "image"].iter().zip(&experts) {
@@ -116,13 +114,18 @@ impl Made {
         let mut lines = String::new();
         for number in 0..QUERIES {
             let name = format!("{number}.png");
-            picture::write(&made.folder.join(&name), seed ^ number)?;
+            picture::write(&self.folder.join(&name), seed ^ number)?;
             let sentence = author.sentence();
             let query = serde_json::json!({"id": number, "text": sentence, "image": name});
             lines.push_str(&format!("{query}\n"));
         }
-        morelet_mapped::write_file_atomically(made.queries_file(), lines.as_bytes())?;
-        Ok(made)
+        morelet_mapped::write_file_atomically(self.queries_file(), lines.as_bytes())?;
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.folder
     }
 
     fn weights(&self) -> PathBuf {

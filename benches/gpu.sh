@@ -83,7 +83,6 @@ else
     rm -f "$out/pytorch-512.json"
 fi
 
-"$morelet" bench --compare "$out/expert-512.json" "$out/expert-512.json" -o table >/dev/null # The record can be read again.
 if [ -f "$out/pytorch-512.json" ]; then
     echo "A: PyTorch, B: Morelet" >&2
     "$morelet" bench --compare "$out/pytorch-512.json" "$out/expert-512.json" | tee "$out/against-pytorch.txt"

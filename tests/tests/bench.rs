@@ -364,6 +364,17 @@ fn what_cannot_be_meant_is_exit_code_2() {
     for args in cases {
         bench(&tools, args.iter().copied()).refused(2, &[]);
     }
+    let kept = std::env::temp_dir().join("morelet-is-not-made-for-no-device");
+    let args = [
+        "--synthetic",
+        "tiny",
+        "--device",
+        "wgpu:4000",
+        "--keep",
+        text(&kept),
+    ];
+    bench(&tools, args).refused(3, &["wgpu"]);
+    assert!(!kept.exists());
     let mut workshop = Workshop::new(tools);
     let part = json!({"checkpoint": "ner-crf", "form": "safetensors", "tokenizer": "xlmr"});
     let weights = workshop.weights(&part, "f32");

@@ -78,7 +78,7 @@ def unigram_tokenizer():
         piece = ("▁" if rng.random() < 0.6 else "") + word
         if piece not in seen:
             seen.add(piece)
-            pieces.append([piece, -6.0 - len(pieces) / 25_000])
+            pieces.append([piece, -6.0 - len(pieces) / 100_000])
     pieces.append(["<mask>", 0.0])
     special = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": VOCABULARY - 1}
     return {

@@ -25,9 +25,11 @@ use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
 use crate::{Error, Named, Queries, Query, Result};
 use host::Memory;
 use morelet_mapped::{Container, Kind, OpenOptions};
-use morelet_models::weights::Precision;
+use morelet_models::device::Compute;
+use morelet_models::weights::{Precision, Target};
 use output::Output;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use synthetic::{Made, Plan, Size};
 use times::Times;
 
@@ -120,6 +122,10 @@ pub struct Args {
         help_heading = "Made on the spot"
     )]
     keep: Option<PathBuf>,
+
+    /// Make it, and measure nothing
+    #[arg(long, requires = "keep", help_heading = "Made on the spot")]
+    make_only: bool,
 
     /// Ids of an input of an expert's encoder, drawn at random
     #[arg(long, value_name = "N", help_heading = "One model", conflicts_with_all = ["text", "input"])]
@@ -220,32 +226,81 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
 }
 
 fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    let plan = Plan {
+    if args.module.is_none() && (args.tokens.is_some() || args.turns) {
+        let message = "--tokens and --turns measure one model: add --module expert";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let mut plan = Plan {
         size,
         precision: args.precision,
+        target: Target::Any,
         paragraphs: args.paragraphs,
         pictures: args.pictures,
         seed: args.seed,
     };
     let keep = args.keep.as_deref();
-    if args.module.is_some() {
-        let made = Made::expert(&plan, keep, console)?;
-        forget_peak();
-        return model::run(&made.expert_file(), args, compute, console);
+    // A device that cannot serve is told before weights are made for it.
+    let threads = compute.threads.map(usize::from);
+    let device = Compute::with_threads(compute.device, threads).map_err(Error::from)?;
+    plan.target = match device.info().used.as_str() {
+        "cpu" => Target::Cpu,
+        _ => Target::Gpu,
+    };
+    drop(device);
+    let made = Made::folder(keep)?;
+    if args.make_only {
+        return Ok(match args.module {
+            Some(Module::Expert) => made.expert(&plan, console)?,
+            None => made.bundle(&plan, console)?,
+        });
     }
-    if args.tokens.is_some() || args.turns {
-        let message = "--tokens and --turns measure one model: add --module expert";
-        return Err(Failure::Usage(message.to_owned()));
+    make_elsewhere(&made, args, compute, console)?;
+    match args.module {
+        Some(Module::Expert) => model::run(&made.expert_file(), args, compute, console),
+        None => bundle::run(
+            &made.bundle_folder(),
+            &made.queries()?,
+            args,
+            compute,
+            console,
+        ),
     }
-    let made = Made::bundle(&plan, keep, console)?;
-    forget_peak();
-    let queries = made.queries()?;
-    bundle::run(&made.bundle_folder(), &queries, args, compute, console)
 }
 
-/// The peak of the memory up to now is that of making weights. Linux can forget it; elsewhere it is not told at all.
-fn forget_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+/// Has another process of this program make everything, so that the memory that it takes is not counted here.
+fn make_elsewhere(made: &Made, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    let program = std::env::current_exe().map_err(|error| Error::io("this program", error))?;
+    let mut command = Command::new(program);
+    command.args(["bench", "--make-only", "--synthetic"]);
+    command.arg(args.synthetic.map_or("", Size::name));
+    let numbers = [
+        ("--precision", args.precision.to_string()),
+        ("--paragraphs", args.paragraphs.to_string()),
+        ("--pictures", args.pictures.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--device", compute.device.to_string()),
+    ];
+    for (flag, value) in numbers {
+        command.args([flag, &value]);
+    }
+    if let (Some(Module::Expert), Some(tokens)) = (args.module, args.tokens) {
+        command.args(["--module", "expert", "--tokens", &tokens.to_string()]);
+    }
+    if console.is_quiet() {
+        command.arg("--quiet");
+    }
+    command.arg("--keep").arg(made.path());
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| Error::io("this program", error))?;
+    console.check()?;
+    if status.success() {
+        return Ok(());
+    }
+    let message = format!("the models could not be made: {status}");
+    Err(Error::input(message).at(made.path()).into())
 }
 
 impl Args {

@@ -120,6 +120,11 @@ impl Console {
         }
     }
 
+    /// Whether nothing but errors is shown.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A line on standard error, except under `--quiet`.
     pub fn say(&self, line: impl Display) {
         if !self.quiet {

@@ -98,9 +98,13 @@ fn nearness(name: String, ours: &[f32], theirs: &[f32], width: usize) -> Nearnes
     Nearness {
         name,
         tokens: cosines.len(),
-        // A NaN must not look like agreement.
         worst_cosine: cosines.iter().copied().fold(1.0, |worst, cosine| {
-            if cosine >= worst { worst } else { cosine }
+            // A NaN must not look like agreement, wherever it stands.
+            if worst.is_nan() || cosine >= worst {
+                worst
+            } else {
+                cosine
+            }
         }),
         mean_cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
         relative_error: (difference / dot(theirs, theirs)).sqrt(),

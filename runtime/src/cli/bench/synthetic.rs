@@ -14,13 +14,15 @@ mod tokenizers;
 pub(super) use bundle::Made;
 pub(super) use models::Size;
 
-use morelet_models::weights::Precision;
+use morelet_models::weights::{Precision, Target};
 
 /// What is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub size: Size,
     pub precision: Precision,
+    /// What the weights are laid out for.
+    pub target: Target,
     /// Paragraphs of the text index.
     pub paragraphs: u32,
     /// Pictures of the image index.

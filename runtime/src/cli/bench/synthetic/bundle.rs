@@ -24,7 +24,7 @@ pub(in crate::cli::bench) struct Made {
 
 impl Made {
     /// A folder to make things in: `keep`, which must be empty or new, or a temporary one.
-    fn folder(keep: Option<&Path>) -> Result<Self> {
+    pub fn folder(keep: Option<&Path>) -> Result<Self> {
         match keep {
             Some(folder) => {
                 std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
@@ -51,26 +51,26 @@ impl Made {
     }
 
     /// The weights of one expert.
-    pub fn expert(plan: &Plan, keep: Option<&Path>, console: &Console) -> Result<Self> {
-        let made = Self::folder(keep)?;
+    pub fn expert(&self, plan: &Plan, console: &Console) -> Result<()> {
         let model = Model::expert(plan.size, plan.precision, plan.seed, "text");
-        say_size(&[&model], plan, &made.folder, console);
-        let tokenizer = tokenizers::unigram(plan.seed);
+        say_size(&[&model], plan, &self.folder, console);
+        let tokenizer = tokenizers::unigram(plan.seed)?;
         model.write(
-            &made.weights(),
+            &self.weights(),
             plan.precision,
-            Some(&tokenizer.json),
+            plan.target,
+            Some(&tokenizer.tokenizer),
             console,
         )?;
-        Ok(made)
+        Ok(())
     }
 
     /// A bundle with two experts, CLIP, a gate, both indices, and queries with pictures.
-    pub fn bundle(plan: &Plan, keep: Option<&Path>, console: &Console) -> Result<Self> {
-        let made = Self::folder(keep)?;
+    pub fn bundle(&self, plan: &Plan, console: &Console) -> Result<()> {
         let Plan {
             size,
             precision,
+            target,
             seed,
             ..
         } = *plan;
@@ -80,35 +80,52 @@ impl Made {
         say_size(
             &[&experts[0], &experts[1], &clip],
             plan,
-            &made.folder,
+            &self.folder,
             console,
         );
-        let target = made.bundle_folder();
-        std::fs::create_dir(&target).map_err(|error| Error::io(&target, error))?;
-        let unigram = tokenizers::unigram(seed);
+        let folder = self.bundle_folder();
+        std::fs::create_dir(&folder).map_err(|error| Error::io(&folder, error))?;
+        let unigram = tokenizers::unigram(seed)?;
         for (name, model) in ["text", "image"].iter().zip(&experts) {
-            let path = target.join(format!("expert-{name}.weights"));
-            model.write(&path, precision, Some(&unigram.json), console)?;
+            let path = folder.join(format!("expert-{name}.weights"));
+            model.write(&path, precision, target, Some(&unigram.tokenizer), console)?;
         }
-        let bpe = tokenizers::bpe(seed);
-        clip.write(&target.join("clip.weights"), precision, Some(&bpe), console)?;
-        gate.write(&target.join("gate.weights"), Precision::F32, None, console)?;
-        text_index(&target.join("text.index"), plan, &unigram.words, console)?;
-        let path = target.join("image.index");
+        let bpe = tokenizers::bpe(seed)?;
+        clip.write(
+            &folder.join("clip.weights"),
+            precision,
+            target,
+            Some(&bpe),
+            console,
+        )?;
+        gate.write(
+            &folder.join("gate.weights"),
+            Precision::F32,
+            target,
+            None,
+            console,
+        )?;
+        text_index(&folder.join("text.index"), plan, &unigram.words, console)?;
+        let path = folder.join("image.index");
         image_index(&path, plan, &unigram.words, &clip, console)?;
-        manifest(&target, experts[0].labels().to_vec())?;
-        Bundle::open(&target)?;
+        manifest(&folder, experts[0].labels().to_vec())?;
+        Bundle::open(&folder)?;
         let mut author = Author::new(&unigram.words, seed ^ 0x7175_6572);
         let mut lines = String::new();
         for number in 0..QUERIES {
             let name = format!("{number}.png");
-            picture::write(&made.folder.join(&name), seed ^ number)?;
+            picture::write(&self.folder.join(&name), seed ^ number)?;
             let sentence = author.sentence();
             let query = serde_json::json!({"id": number, "text": sentence, "image": name});
             lines.push_str(&format!("{query}\n"));
         }
-        morelet_mapped::write_file_atomically(made.queries_file(), lines.as_bytes())?;
-        Ok(made)
+        morelet_mapped::write_file_atomically(self.queries_file(), lines.as_bytes())?;
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.folder
     }
 
     fn weights(&self) -> PathBuf {

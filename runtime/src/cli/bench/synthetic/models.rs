@@ -1,13 +1,13 @@
 //! The models. Everything that speaks to [`WeightsWriter`] is in this file.
 
 use super::super::random::normal;
-use super::tokenizers::{BPE, UNIGRAM};
+use super::tokenizers::{BPE, TokenizerFile, UNIGRAM};
 use crate::Result;
 use crate::cli::Console;
 use morelet_mapped::Hash;
 use morelet_models::weights::{
     Activation, Architecture, ClipConfig, ClipTextConfig, ClipVisionConfig, GateConfig, Meta,
-    ModelKind, Pooling, Precision, Preprocess, Resample, WeightsWriter, XlmrConfig,
+    ModelKind, Pooling, Precision, Preprocess, Resample, Target, WeightsWriter, XlmrConfig,
     expected_tensors,
 };
 use std::path::Path;
@@ -215,11 +215,20 @@ impl Model {
         &self,
         path: &Path,
         precision: Precision,
-        tokenizer: Option<&[u8]>,
+        target: Target,
+        tokenizer: Option<&TokenizerFile>,
         console: &Console,
     ) -> Result<()> {
         let tensors = expected_tensors(&self.meta);
-        let mut writer = WeightsWriter::create(path, &self.meta, tokenizer)?;
+        let mut writer = match tokenizer {
+            Some(TokenizerFile {
+                json,
+                compiled: Some(compiled),
+            }) => WeightsWriter::create_compiled(path, &self.meta, json, compiled),
+            Some(TokenizerFile { json, .. }) => WeightsWriter::create(path, &self.meta, Some(json)),
+            None => WeightsWriter::create(path, &self.meta, None),
+        }?;
+        writer.target(target);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let bar = console.count_bar(format!("making {name}"), Some(tensors.len() as u64));
         for (number, (name, shape)) in tensors.iter().enumerate() {

@@ -1,6 +1,8 @@
 //! Tokenizers of the right size, of made-up words.
 
 use super::super::random::below;
+use crate::Result;
+use morelet_models::{CompiledTokenizer, Tokenizer};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -16,14 +18,29 @@ const VOWELS: [&str; 10] = ["a", "e", "i", "o", "u", "ai", "ea", "ou", "en", "ar
 const LETTERS: &str =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;!?'\"()-#@&/";
 
+/// A tokenizer as a file of weights holds it.
+pub(super) struct TokenizerFile {
+    pub json: Vec<u8>,
+    /// Its compiled form, where it has one.
+    pub compiled: Option<CompiledTokenizer>,
+}
+
+impl TokenizerFile {
+    fn new(json: Vec<u8>) -> Result<Self> {
+        let reference = Tokenizer::new(&json)?;
+        let compiled = CompiledTokenizer::new(&json, &reference).ok();
+        Ok(Self { json, compiled })
+    }
+}
+
 /// A Unigram as XLM-R has it: special pieces at both ends, letters, and pieces between, most of which begin a word.
 pub(super) struct Unigram {
-    pub json: Vec<u8>,
+    pub tokenizer: TokenizerFile,
     /// The pieces that begin a word and are one, in the order of their ids.
     pub words: Vec<String>,
 }
 
-pub(super) fn unigram(seed: u64) -> Unigram {
+pub(super) fn unigram(seed: u64) -> Result<Unigram> {
     let mut state = seed;
     let mut pieces: Vec<(String, f64)> = ["<s>", "<pad>", "</s>", "<unk>"]
         .map(|piece| (piece.to_owned(), 0.0))
@@ -47,7 +64,8 @@ pub(super) fn unigram(seed: u64) -> Unigram {
             word.clone()
         };
         if seen.insert(piece.clone()) {
-            let score = -6.0 - pieces.len() as f64 / 25_000.0;
+            // The last is still likelier than any two.
+            let score = -6.0 - pieces.len() as f64 / 100_000.0;
             pieces.push((piece, score));
             if begins {
                 words.push(word);
@@ -74,14 +92,12 @@ pub(super) fn unigram(seed: u64) -> Unigram {
         "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
         "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces, "byte_fallback": false},
     });
-    Unigram {
-        json: json.to_string().into_bytes(),
-        words,
-    }
+    let tokenizer = TokenizerFile::new(json.to_string().into_bytes())?;
+    Ok(Unigram { tokenizer, words })
 }
 
 /// A byte-level BPE as CLIP has it. `<|startoftext|>` and `<|endoftext|>` are its last two pieces.
-pub(super) fn bpe(seed: u64) -> Vec<u8> {
+pub(super) fn bpe(seed: u64) -> Result<TokenizerFile> {
     let mut state = seed;
     let letters: Vec<String> = byte_characters().map(|letter| letter.to_string()).collect();
     let mut pieces = letters.clone();
@@ -107,7 +123,7 @@ pub(super) fn bpe(seed: u64) -> Vec<u8> {
         .collect();
     let (start, end) = (BPE - 2, BPE - 1);
     let words = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
-    json!({
+    let json = json!({
         "version": "1.0", "truncation": null, "padding": null,
         "added_tokens": [added(start, "<|startoftext|>", false, true), added(end, "<|endoftext|>", false, true)],
         "normalizer": {"type": "Sequence", "normalizers": [
@@ -124,9 +140,8 @@ pub(super) fn bpe(seed: u64) -> Vec<u8> {
         "model": {"type": "BPE", "dropout": null, "unk_token": "<|endoftext|>", "continuing_subword_prefix": "",
             "end_of_word_suffix": "</w>", "fuse_unk": false, "byte_fallback": false,
             "vocab": vocabulary, "merges": merges},
-    })
-    .to_string()
-    .into_bytes()
+    });
+    TokenizerFile::new(json.to_string().into_bytes())
 }
 
 fn added(id: usize, token: &str, lstrip: bool, normalized: bool) -> Value {
@@ -146,14 +161,13 @@ fn byte_characters() -> impl Iterator<Item = char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use morelet_models::Tokenizer;
 
     #[test]
     fn a_word_is_one_piece_and_has_the_id_of_its_place() {
-        let made = unigram(1);
-        let tokenizer = Tokenizer::new(&made.json).unwrap();
+        let made = unigram(1).unwrap();
+        let tokenizer = made.tokenizer.compiled.as_ref().unwrap().tokenizer();
         assert_eq!(tokenizer.vocabulary(), UNIGRAM);
-        let json: Value = serde_json::from_slice(&made.json).unwrap();
+        let json: Value = serde_json::from_slice(&made.tokenizer.json).unwrap();
         let pieces = json["model"]["vocab"].as_array().unwrap();
         for word in made.words.iter().step_by(20_000) {
             let [id] = tokenizer.encode(word).unwrap()[..] else {
@@ -166,8 +180,7 @@ mod tests {
 
     #[test]
     fn bytes_are_pieces_and_merges_are_used() {
-        let json = bpe(1);
-        let tokenizer = Tokenizer::new(&json).unwrap();
+        let tokenizer = Tokenizer::new(&bpe(1).unwrap().json).unwrap();
         assert_eq!(tokenizer.vocabulary(), BPE);
         // Letters alone would be as many as there are bytes.
         let text = "tripaste benubaiche stou ".repeat(20);

@@ -1,44 +1,53 @@
 //! The layers that XLM-R and CLIP share, as structs over Burn's tensors.
 //!
-//! A weight comes from the map as `f32`, whatever it is stored in: `f16` and `q8` are dequantized once,
-//! when a session starts. [`Linear`] is the one place that holds a matrix, and so the place where a
-//! kernel over packed weights plugs in.
+//! [`Linear`] is the one place that holds a matrix, and so the place where a kernel over packed weights
+//! plugs in. On a GPU what it gives is in the type that the device multiplies in; what runs through the
+//! layers is `f32` everywhere (see [`gpu`](crate::gpu)).
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Bool, Tensor, activation, module};
 
-use crate::device::Compute;
+use crate::device::{Compute, ComputeType};
 use crate::error::Result;
+use crate::gpu::{DeviceLinear, widen};
 use crate::weights::{Activation, Weights};
 
 /// `x Wᵀ + b`, with W `[out, in]` as PyTorch has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Linear {
-    /// `[in, out]`: a transposed view of the stored matrix.
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-}
+pub(crate) struct Linear(DeviceLinear);
 
 impl Linear {
     /// Reads `NAME.weight` and `NAME.bias`.
     pub(crate) fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        let device = compute.device();
-        let bias = Some(weights.tensor::<1>(&format!("{name}.bias"), device)?);
-        let weight = weights
-            .tensor::<2>(&format!("{name}.weight"), device)?
-            .transpose();
-        Ok(Self { weight, bias })
+        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        DeviceLinear::load(weights, &matrix, Some(&bias), compute).map(Self)
     }
 
-    /// Reads a matrix with no bias, named in full.
+    /// The same in `f32` on every device: for a head, whose answer is read back.
+    pub(crate) fn load_head(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
+        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        let exact = ComputeType::F32;
+        DeviceLinear::load_as(weights, &matrix, Some(&bias), compute, exact).map(Self)
+    }
+
+    /// A head with no bias, named in full.
+    pub(crate) fn load_projection(
+        weights: &Weights,
+        name: &str,
+        compute: &Compute,
+    ) -> Result<Self> {
+        DeviceLinear::load_as(weights, name, None, compute, ComputeType::F32).map(Self)
+    }
+
+    /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one
+    /// patch is one dimension.
     pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        let weight = weights.tensor::<2>(name, compute.device())?.transpose();
-        Ok(Self { weight, bias: None })
+        DeviceLinear::load(weights, name, None, compute).map(Self)
     }
 
     /// `[.., in]` to `[.., out]`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.clone(), self.bias.clone())
+        self.0.forward(x)
     }
 }
 
@@ -61,9 +70,14 @@ impl LayerNorm {
         })
     }
 
-    /// Normalizes each vector along the last dimension.
+    /// Normalizes each vector along the last dimension, in `f32`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::layer_norm(x, self.gamma.clone(), Some(self.beta.clone()), self.eps)
+        module::layer_norm(
+            widen(x),
+            self.gamma.clone(),
+            Some(self.beta.clone()),
+            self.eps,
+        )
     }
 }
 
@@ -99,8 +113,8 @@ impl SelfAttention {
         })
     }
 
-    /// `[1, n, d]` to `[1, n, d]`.
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// `[1, n, d]` to `[1, n, d]`, in `f32`. No query sees a key where `mask`, `[1, heads, n, n]`, is true.
+    pub(crate) fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<4, Bool>>) -> Tensor<3> {
         let [batch, n, d] = x.dims();
         let split = |x: Tensor<3>| {
             x.reshape([batch, n, self.heads, d / self.heads])
@@ -114,9 +128,9 @@ impl SelfAttention {
             is_causal: self.causal,
             ..Default::default()
         };
-        let attended = module::attention(query, key, value, None, None, options);
-        self.output
-            .forward(attended.swap_dims(1, 2).reshape([batch, n, d]))
+        let attended = module::attention(query, key, value, mask.cloned(), None, options);
+        let attended = attended.swap_dims(1, 2).reshape([batch, n, d]);
+        widen(self.output.forward(attended))
     }
 }
 
@@ -143,10 +157,10 @@ impl FeedForward {
         })
     }
 
-    /// `[1, n, d]` to `[1, n, d]`.
+    /// `[1, n, d]` to `[1, n, d]`, in `f32`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down
-            .forward(activate(self.up.forward(x), self.activation))
+        let up = activate(widen(self.up.forward(x)), self.activation);
+        widen(self.down.forward(up))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The XLM-R encoder (Conneau et al. 2020), which is RoBERTa: a post-norm transformer.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, Result};
+use crate::gpu::padding_mask;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention};
 use crate::weights::{Weights, XlmrConfig};
 
@@ -29,9 +30,13 @@ struct Layer {
     ffn_norm: LayerNorm,
 }
 
-/// The hidden states of the last layer, `[n, d]`, on the device.
+/// The hidden states of the last layer, `[n, d]`, on the device. On a GPU more rows follow: the sequence
+/// is padded to one of a few lengths.
 #[derive(Clone, Debug)]
-pub struct Hidden(Tensor<2>);
+pub struct Hidden {
+    states: Tensor<2>,
+    n: usize,
+}
 
 impl Encoder {
     /// Uploads the weights of all layers.
@@ -74,23 +79,31 @@ impl Encoder {
     /// Of kind `Input` where there are too many ids or one is not in the vocabulary, `Cancelled`, and
     /// `Device` where the device fails.
     pub fn forward(&self, ids: &[u32], cancel: &Cancel) -> Result<Hidden> {
+        self.padded(ids, self.compute.rows(ids.len()), cancel)
+    }
+
+    /// The same with a sequence of `rows`, at least as many as ids.
+    pub(crate) fn padded(&self, ids: &[u32], rows: usize, cancel: &Cancel) -> Result<Hidden> {
         let (n, d) = (ids.len(), self.config.hidden_size as usize);
         if n == 0 || n > self.config.max_length as usize {
             let most = self.config.max_length;
             return Err(Error::input(format!("expected 1 to {most} ids, got {n}")));
         }
         cancel.check()?;
-        let embeddings = self.embed(ids)?;
+        let mut embeddings = self.embed(ids)?;
+        embeddings.resize(rows * d, 0.0);
         self.compute.run(|| {
-            let data = TensorData::new(embeddings, [1, n, d]);
-            let mut x = self
-                .norm
-                .forward(Tensor::<3>::from_data(data, self.compute.device()));
+            let device = self.compute.device();
+            let heads = self.config.num_attention_heads as usize;
+            let mask = padding_mask(n, rows, heads, device);
+            let data = TensorData::new(embeddings, [1, rows, d]);
+            let mut x = self.norm.forward(Tensor::<3>::from_data(data, device));
             for layer in &self.layers {
                 cancel.check()?;
-                x = layer.forward(x);
+                x = layer.forward(x, mask.as_ref());
             }
-            Ok(Hidden(x.reshape([n, d])))
+            let states = x.reshape([rows, d]);
+            Ok(Hidden { states, n })
         })
     }
 
@@ -123,18 +136,18 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<4, Bool>>) -> Tensor<3> {
         let x = self
             .attention_norm
-            .forward(x.clone() + self.attention.forward(x));
+            .forward(x.clone() + self.attention.forward(x, mask));
         self.ffn_norm.forward(x.clone() + self.ffn.forward(x))
     }
 }
 
 impl Hidden {
-    /// The states as one tensor `[n, d]`.
+    /// The states as one tensor, `[n or more, d]`: padding follows the first n rows.
     pub fn tensor(&self) -> &Tensor<2> {
-        &self.0
+        &self.states
     }
 
     /// Reads the states back, row-major `[n, d]`.
@@ -142,7 +155,9 @@ impl Hidden {
     /// # Errors
     /// Of kind `Device`.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
-        read(self.0.clone())
+        let mut states = read(self.states.clone())?;
+        states.truncate(self.n * self.states.dims()[1]);
+        Ok(states)
     }
 }
 

@@ -63,7 +63,7 @@ impl Layers {
     pub(super) fn forward(&self, mut x: Tensor<3>, cancel: &Cancel) -> Result<Tensor<3>> {
         for layer in &self.0 {
             cancel.check()?;
-            x = x.clone() + layer.attention.forward(layer.norm1.forward(x));
+            x = x.clone() + layer.attention.forward(layer.norm1.forward(x), None);
             x = x.clone() + layer.mlp.forward(layer.norm2.forward(x));
         }
         Ok(x)

@@ -213,3 +213,50 @@ fn pooling_takes_the_first_the_last_or_the_mean() {
         assert!(close && got.len() == 4, "{pooling}: {got:?}");
     }
 }
+
+#[test]
+fn padding_does_not_change_what_is_seen() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let ids = [0, 4, 5, 6, 7, 8, 2];
+    let run = |rows| {
+        let hidden = expert.encoder.padded(&ids, rows, &Cancel::new()).unwrap();
+        assert_eq!(hidden.tensor().dims(), [rows, 4]);
+        hidden.to_vec().unwrap()
+    };
+    let exact = run(ids.len());
+    assert_eq!(exact.len(), ids.len() * 4);
+    for rows in [8, 32] {
+        let padded = run(rows);
+        assert_eq!(padded.len(), exact.len());
+        let apart = exact.iter().zip(&padded).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-5, "{rows} rows");
+    }
+}
+
+#[test]
+fn rows_that_fill_up_come_after_the_units() {
+    let device = burn::tensor::Device::flex();
+    let states: Vec<f32> = (0..10).map(|at| at as f32).collect();
+    let states = Tensor::<2>::from_data(TensorData::new(states, [5, 2]), &device);
+    let units = [1..3, 4..5];
+    let cases = [
+        (Pooling::First, [2.0, 3.0, 8.0, 9.0]),
+        (Pooling::Last, [4.0, 5.0, 8.0, 9.0]),
+        (Pooling::Mean, [3.0, 4.0, 8.0, 9.0]),
+    ];
+    for (pooling, expected) in cases {
+        for rows in [2, 4] {
+            let pooled = pool(&states, &units, rows, pooling);
+            assert_eq!(pooled.dims(), [rows, 2]);
+            assert_eq!(read(pooled).unwrap()[..4], expected, "{pooling:?}");
+        }
+    }
+}
+
+#[test]
+fn on_the_cpu_there_is_nothing_to_warm_up() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let mut runs = 0;
+    expert.warm_up(&Cancel::new(), &mut |_| runs += 1).unwrap();
+    assert_eq!(runs, 0);
+}

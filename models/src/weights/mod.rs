@@ -30,6 +30,7 @@ pub use meta::{
     Activation, Architecture, ClipConfig, ClipTextConfig, ClipVisionConfig, GateConfig, Meta,
     ModelKind, Pooling, Preprocess, Resample, XlmrConfig,
 };
+pub(crate) use reader::StoredMatrix;
 pub use reader::Weights;
 pub use schema::{always_f32, expected_tensors};
 pub use table::{Extent, Layout, Precision, Q4_BLOCK, Stored, TENSOR_ALIGNMENT, TensorInfo};

@@ -39,6 +39,21 @@ struct Row<'a> {
     width: usize,
 }
 
+/// A matrix as it lies in the map, row-major.
+#[derive(Debug)]
+pub(crate) struct StoredMatrix {
+    /// The type of its weights.
+    pub(crate) precision: Precision,
+    /// The first dimension.
+    pub(crate) rows: usize,
+    /// All other dimensions together.
+    pub(crate) width: usize,
+    /// The weights.
+    pub(crate) weights: Bytes,
+    /// Their scales, for `q8` and `q4`.
+    pub(crate) scales: Option<Bytes>,
+}
+
 impl Weights {
     /// Maps the file and checks its meta and its tensor table. Weights are not touched.
     ///
@@ -186,6 +201,22 @@ impl Weights {
         }
         let shape: Vec<usize> = shape.iter().map(|&side| side as usize).collect();
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// A tensor's bytes, row-major, for a device that computes with them as they are.
+    ///
+    /// # Errors
+    /// Of kind `Model` where there is no such tensor; of kind `File` where its place is outside the file.
+    pub(crate) fn matrix(&self, name: &str) -> Result<StoredMatrix> {
+        let row = self.row_major(name)?;
+        let bytes = |extent: Extent| self.part(extent, 0, extent.len);
+        Ok(StoredMatrix {
+            precision: row.tensor.precision,
+            rows: row.rows,
+            width: row.width,
+            weights: bytes(row.stored.weights)?,
+            scales: row.stored.scales.map(bytes).transpose()?,
+        })
     }
 
     fn row_major(&self, name: &str) -> Result<Row<'_>> {

@@ -7,7 +7,7 @@
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor, activation, module};
 
-use crate::device::{Compute, ComputeType};
+use crate::device::Compute;
 use crate::error::Result;
 use crate::gpu::{DeviceLinear, widen};
 use crate::weights::{Activation, Weights};
@@ -26,8 +26,7 @@ impl Linear {
     /// The same in `f32` on every device: for a head, whose answer is read back.
     pub(crate) fn load_head(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
         let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        let exact = ComputeType::F32;
-        DeviceLinear::load_as(weights, &matrix, Some(&bias), compute, exact).map(Self)
+        DeviceLinear::load_exact(weights, &matrix, Some(&bias), compute).map(Self)
     }
 
     /// A head with no bias, named in full.
@@ -36,7 +35,7 @@ impl Linear {
         name: &str,
         compute: &Compute,
     ) -> Result<Self> {
-        DeviceLinear::load_as(weights, name, None, compute, ComputeType::F32).map(Self)
+        DeviceLinear::load_exact(weights, name, None, compute).map(Self)
     }
 
     /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one

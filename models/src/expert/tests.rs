@@ -205,7 +205,7 @@ fn pooling_takes_the_first_the_last_or_the_mean() {
         (Pooling::Last, [2.0, 3.0, 8.0, 9.0]),
         (Pooling::Mean, [2.0, 3.0, 6.0, 7.0]),
     ] {
-        let got = read(pool(&hidden, &units, pooling)).unwrap();
+        let got = read(pool(&hidden, &units, units.len(), pooling)).unwrap();
         let close = got
             .iter()
             .zip(expected)

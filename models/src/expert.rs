@@ -15,6 +15,10 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::{Meta, ModelKind, Pooling, Precision, Weights, XlmrConfig};
 use crate::xlmr::{Encoder, read};
 
+mod warm_up;
+
+pub use warm_up::WarmedUp;
+
 /// ε of the layer norm before a head; AdaSeq leaves it at PyTorch's default.
 const HEAD_NORM_EPS: f64 = 1e-5;
 
@@ -105,14 +109,16 @@ impl Expert {
         let Some(tokenizer) = tokenizer else {
             return refuse("the expert has no tokenizer: convert it again".to_owned());
         };
-        report_dequantized(&weights);
+        if !compute.is_gpu() {
+            report_dequantized(&weights);
+        }
         let encoder = Encoder::load(&weights, compute)?;
         let (norm, head) = compute.run(|| {
             let norm = config
                 .head_norm
                 .then(|| LayerNorm::load(&weights, "head.norm", HEAD_NORM_EPS, compute))
                 .transpose()?;
-            Ok((norm, Linear::load(&weights, "head", compute)?))
+            Ok((norm, Linear::load_head(&weights, "head", compute)?))
         })?;
         let crf = config.crf.then(|| load_crf(&weights)).transpose()?;
         let compute = compute.clone();
@@ -257,10 +263,15 @@ impl Expert {
         joined: bool,
         cancel: &Cancel,
     ) -> Result<Vec<f32>> {
-        let scores = self.compute.run_alone(|| {
+        let mut scores = self.compute.run_alone(|| {
             let hidden = self.encoder.forward(&input.ids, cancel)?;
             cancel.check()?;
-            let mut pooled = pool(hidden.tensor(), units, self.config().pooling);
+            // On a GPU as many rows as the sequence has: then the head's shape, too, is one of a few.
+            let rows = match joined || !self.compute.is_gpu() {
+                true => units.len(),
+                false => self.compute.rows(input.ids.len()).max(units.len()),
+            };
+            let mut pooled = pool(hidden.tensor(), units, rows, self.config().pooling);
             if joined {
                 let [rows, d] = pooled.dims();
                 pooled = pooled.reshape([1, rows * d]);
@@ -271,6 +282,7 @@ impl Expert {
             read(self.head.forward(pooled))
         })?;
         let rows = if joined { 1 } else { units.len() };
+        scores.truncate(rows * self.labels().len());
         if scores.len() != rows * self.labels().len()
             || scores.iter().any(|score| !score.is_finite())
         {
@@ -304,12 +316,13 @@ impl Expert {
     }
 }
 
-/// The representation of each unit, `[units, d]`, from the hidden states `[n, d]`.
-fn pool(hidden: &Tensor<2>, units: &[Range<usize>], pooling: Pooling) -> Tensor<2> {
+/// The representation of each unit, `[rows, d]`, from the hidden states: those of the units first, then whatever
+/// fills the rows.
+fn pool(hidden: &Tensor<2>, units: &[Range<usize>], rows: usize, pooling: Pooling) -> Tensor<2> {
     let device = hidden.device();
-    let select = |ids: Vec<i32>| {
-        let count = ids.len();
-        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [count]), &device);
+    let select = |mut ids: Vec<i32>| {
+        ids.resize(rows, 0);
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows]), &device);
         hidden.clone().select(0, ids)
     };
     match pooling {
@@ -317,11 +330,11 @@ fn pool(hidden: &Tensor<2>, units: &[Range<usize>], pooling: Pooling) -> Tensor<
         Pooling::Last => select(units.iter().map(|unit| (unit.end - 1) as i32).collect()),
         Pooling::Mean => {
             let n = hidden.dims()[0];
-            let mut mean = vec![0.0_f32; units.len() * n];
+            let mut mean = vec![0.0_f32; rows * n];
             for (row, unit) in mean.chunks_exact_mut(n).zip(units) {
                 row[unit.clone()].fill(1.0 / unit.len() as f32);
             }
-            let mean = Tensor::<2>::from_data(TensorData::new(mean, [units.len(), n]), &device);
+            let mean = Tensor::<2>::from_data(TensorData::new(mean, [rows, n]), &device);
             mean.matmul(hidden.clone())
         }
     }
@@ -335,7 +348,7 @@ fn load_crf(weights: &Weights) -> Result<Crf> {
     })
 }
 
-/// Says in the log what is unpacked when the session starts.
+/// Says in the log what is unpacked when the session starts, on the CPU.
 fn report_dequantized(weights: &Weights) {
     let packed = |tensor: &&crate::weights::TensorInfo| {
         tensor.precision != Precision::F32 && !tensor.name.starts_with("embeddings.")

@@ -2,7 +2,9 @@
 //!
 //! The matrices of a layer are of one of two kinds, by where they are multiplied. On the CPU they are
 //! packed, and attention, feed-forward and layer norm are operations of our own (`kernels/`); elsewhere they
-//! are tensors of Burn. The order of the operations, which is what makes the model, is the same.
+//! are tensors of Burn, and what they give is in the type that the device multiplies in (see
+//! [`gpu`](crate::gpu)). What runs through the layers is `f32` everywhere, and the order of the operations,
+//! which is what makes the model, is the same.
 
 use std::ops::Range;
 
@@ -11,6 +13,7 @@ use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
 
 use crate::device::Compute;
 use crate::error::Result;
+use crate::gpu::{DeviceLinear, widen};
 #[cfg(feature = "cpu")]
 use crate::host;
 use crate::kernels::{
@@ -21,32 +24,39 @@ use crate::weights::{Activation, Weights};
 
 /// `x Wᵀ + b`, with W `[out, in]` as PyTorch has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Linear {
-    /// `[in, out]`: a transposed view of the stored matrix.
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-}
+pub(crate) struct Linear(DeviceLinear);
 
 impl Linear {
     /// Reads `NAME.weight` and `NAME.bias`.
     pub(crate) fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        let device = compute.device();
-        let bias = Some(weights.tensor::<1>(&format!("{name}.bias"), device)?);
-        let weight = weights
-            .tensor::<2>(&format!("{name}.weight"), device)?
-            .transpose();
-        Ok(Self { weight, bias })
+        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        DeviceLinear::load(weights, &matrix, Some(&bias), compute).map(Self)
     }
 
-    /// Reads a matrix with no bias, named in full.
+    /// The same in `f32` on every device: for a head, whose answer is read back.
+    pub(crate) fn load_head(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
+        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        DeviceLinear::load_exact(weights, &matrix, Some(&bias), compute).map(Self)
+    }
+
+    /// A head with no bias, named in full.
+    pub(crate) fn load_projection(
+        weights: &Weights,
+        name: &str,
+        compute: &Compute,
+    ) -> Result<Self> {
+        DeviceLinear::load_exact(weights, name, None, compute).map(Self)
+    }
+
+    /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one
+    /// patch is one dimension.
     pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        let weight = weights.tensor::<2>(name, compute.device())?.transpose();
-        Ok(Self { weight, bias: None })
+        DeviceLinear::load(weights, name, None, compute).map(Self)
     }
 
     /// `[.., in]` to `[.., out]`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        module::linear(x, self.weight.clone(), self.bias.clone())
+        self.0.forward(x)
     }
 }
 
@@ -77,7 +87,7 @@ impl LayerNorm {
         })
     }
 
-    /// Normalizes each vector along the last dimension.
+    /// Normalizes each vector along the last dimension, in `f32`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         #[cfg(feature = "cpu")]
         if let Some((kernels, gamma, beta)) = &self.host {
@@ -92,7 +102,12 @@ impl LayerNorm {
                 )
             });
         }
-        module::layer_norm(x, self.gamma.clone(), Some(self.beta.clone()), self.eps)
+        module::layer_norm(
+            widen(x),
+            self.gamma.clone(),
+            Some(self.beta.clone()),
+            self.eps,
+        )
     }
 
     /// Normalizes each vector of a sum.
@@ -122,6 +137,8 @@ pub(crate) struct Sequences {
     rows: Vec<Range<usize>>,
     /// The rows that are asked for, of each sequence: its own numbers, ascending.
     wanted: Vec<Vec<usize>>,
+    /// On a GPU, which keys are padding.
+    mask: Option<Tensor<4, Bool>>,
 }
 
 impl Sequences {
@@ -134,7 +151,16 @@ impl Sequences {
             wanted.push(of_sequence);
             end += len;
         }
-        Self { rows, wanted }
+        Self {
+            rows,
+            wanted,
+            mask: None,
+        }
+    }
+
+    /// The same with padding, which no query sees.
+    pub(crate) fn masked(self, mask: Option<Tensor<4, Bool>>) -> Self {
+        Self { mask, ..self }
     }
 
     /// The rows that are asked for, among all.
@@ -276,41 +302,30 @@ impl SelfAttention {
             ) => {
                 let [batch, n, d] = x.dims();
                 let split = |x: Tensor<3>| {
-                    let rows = x.dims()[1];
-                    x.reshape([batch, rows, self.heads, d / self.heads])
+                    x.reshape([batch, n, self.heads, d / self.heads])
                         .swap_dims(1, 2)
                 };
-                let asked = queries.clone().unwrap_or_else(|| x.clone());
-                let m = asked.dims()[1];
-                // A causal mask counts from the last query: where some are left out, the mask is written down.
-                let mask = (self.causal && queries.is_some()).then(|| {
-                    let (_, places) = sequences.packing(true);
-                    causal_mask(&places, n, self.heads, &x)
-                });
-                let query = split(query.forward(asked));
+                let query = split(query.forward(x.clone()));
                 let key = split(key.forward(x.clone()));
                 let value = split(value.forward(x));
                 // The default scale, 1/√(d / heads): with any other, a GPU leaves its fused kernel.
                 let options = AttentionModuleOptions {
-                    is_causal: self.causal && mask.is_none(),
+                    is_causal: self.causal,
                     ..Default::default()
                 };
+                let mask = sequences.mask.clone();
                 let attended = module::attention(query, key, value, mask, None, options);
-                output.forward(attended.swap_dims(1, 2).reshape([batch, m, d]))
+                let attended = attended.swap_dims(1, 2).reshape([batch, n, d]);
+                let attended = widen(output.forward(attended));
+                match queries {
+                    Some(_) => select(attended, &sequences.wanted()),
+                    None => attended,
+                }
             }
             // All are loaded alike.
             _ => x,
         }
     }
-}
-
-/// For each query the keys that it does not see, `[1, heads, m, n]`.
-fn causal_mask(places: &[usize], n: usize, heads: usize, like: &Tensor<3>) -> Tensor<4, Bool> {
-    let hidden = places
-        .iter()
-        .flat_map(|&place| (0..n).map(move |key| key > place));
-    let data = TensorData::new(hidden.collect::<Vec<bool>>(), [1, 1, places.len(), n]);
-    Tensor::<4, Bool>::from_data(data, &like.device()).repeat_dim(1, heads)
 }
 
 /// Two matrices with an activation between them.
@@ -338,7 +353,7 @@ impl FeedForward {
         })
     }
 
-    /// `[1, n, d]` to `[1, n, d]`.
+    /// `[1, n, d]` to `[1, n, d]`, in `f32`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         match (self.kernels, &self.up, &self.down) {
             #[cfg(feature = "cpu")]
@@ -348,7 +363,7 @@ impl FeedForward {
                 })
             }
             (_, Weight::Device(up), Weight::Device(down)) => {
-                down.forward(activate(up.forward(x), self.activation))
+                widen(down.forward(activate(widen(up.forward(x)), self.activation)))
             }
             // Both are loaded alike.
             _ => x,

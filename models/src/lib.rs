@@ -34,11 +34,13 @@
 //!
 //! # What runs where
 //!
-//! The layers run on the device, in `f32`. The table of word embeddings, half of a large model, is never
-//! loaded: the rows of one input are gathered from the map and summed on the host. Weights that are
-//! stored in `f16` or `q8` are unpacked to `f32` once, when a session starts, and the log says so. What
-//! follows the emissions is a few thousand numbers, and is done on the host in `f64`: the CRF's marginals
-//! in log space, the softmax of a relation, the gate.
+//! The layers run on the device: on the CPU in `f32`, on a GPU with the factors of products in `f16` where
+//! it has that, and everything that is summed up in `f32`. The table of word embeddings, half of a large
+//! model, is never loaded: the rows of one input are gathered from the map and summed on the host. On a GPU
+//! weights that are stored in `q8` stay so; on the CPU they are unpacked to `f32` once, when a session
+//! starts, and the log says so. Nothing goes back to the host before the scores of the head. What follows
+//! them is a few thousand numbers, and is done on the host in `f64`: the CRF's marginals in log space, the
+//! softmax of a relation, the gate.
 //!
 //! A run can be stopped between two layers by its [`Cancel`] handle. A panic below us, in a kernel or in
 //! a tokenizer, becomes an [`Error`].
@@ -56,6 +58,7 @@ pub mod device;
 mod error;
 mod expert;
 mod gate;
+mod gpu;
 #[cfg(feature = "cpu")]
 mod host;
 mod input;
@@ -71,7 +74,7 @@ pub use cancel::Cancel;
 pub use clip::Clip;
 pub use crf::Crf;
 pub use error::{Error, ErrorKind, Result};
-pub use expert::{Expert, NerOutput, ReOutput, Timings};
+pub use expert::{Expert, NerOutput, ReOutput, Timings, WarmedUp};
 pub use gate::Gate;
 pub use input::Input;
 pub use picture::{Picture, PictureLimits};

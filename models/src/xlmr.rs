@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, Result};
+use crate::gpu::padding_mask;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::weights::{Weights, XlmrConfig};
 
@@ -88,7 +89,6 @@ impl Encoder {
             self.config.max_length as usize,
             self.config.hidden_size as usize,
         );
-        let mut embeddings = Vec::new();
         for (ids, rows) in inputs {
             let n = ids.len();
             if n == 0 || n > most {
@@ -99,23 +99,74 @@ impl Encoder {
                     "expected rows below {n}, got {rows:?}"
                 )));
             }
-            cancel.check()?;
-            embeddings.append(&mut self.embed(ids)?);
         }
-        let n: usize = inputs.iter().map(|(ids, _)| ids.len()).sum();
-        let sequences = Sequences::new(inputs.iter().map(|(ids, rows)| (ids.len(), rows.clone())));
+        if self.compute.kernels().is_some() {
+            let mut embeddings = Vec::new();
+            for (ids, _) in inputs {
+                cancel.check()?;
+                embeddings.append(&mut self.embed(ids)?);
+            }
+            let sequences = (inputs.iter()).map(|(ids, rows)| (ids.len(), rows.clone()));
+            return self.layers(embeddings, Sequences::new(sequences), cancel);
+        }
+        // A GPU has a kernel for each of a few lengths: one input at a time, padded.
+        let each = inputs.iter().map(|(ids, rows)| {
+            let padded = self.compute.rows(ids.len());
+            Ok(self.padded(ids, rows.clone(), padded, cancel)?.0)
+        });
+        let each = each.collect::<Result<Vec<_>>>()?;
+        Ok(Hidden(match each.len() {
+            0 => Tensor::zeros([0, d], self.compute.device()),
+            _ => Tensor::cat(each, 0),
+        }))
+    }
+
+    /// One input as a sequence of `padded` rows, at least as many as ids.
+    pub(crate) fn padded(
+        &self,
+        ids: &[u32],
+        rows: Vec<usize>,
+        padded: usize,
+        cancel: &Cancel,
+    ) -> Result<Hidden> {
+        let (n, d) = (ids.len(), self.config.hidden_size as usize);
+        cancel.check()?;
+        let mut embeddings = self.embed(ids)?;
+        embeddings.resize(padded * d, 0.0);
+        let heads = self.config.num_attention_heads as usize;
+        let mask = padding_mask(n, padded, heads, self.compute.device());
+        self.layers(
+            embeddings,
+            Sequences::new([(padded, rows)]).masked(mask),
+            cancel,
+        )
+    }
+
+    /// Runs packed sequences through the layers and gives the rows that are asked for.
+    fn layers(
+        &self,
+        embeddings: Vec<f32>,
+        sequences: Sequences,
+        cancel: &Cancel,
+    ) -> Result<Hidden> {
+        let d = self.config.hidden_size as usize;
+        let n = embeddings.len() / d;
         self.compute.run(|| {
+            let device = self.compute.device();
             let data = TensorData::new(embeddings, [1, n, d]);
-            let mut x = self
-                .norm
-                .forward(Tensor::<3>::from_data(data, self.compute.device()));
+            let mut x = self.norm.forward(Tensor::<3>::from_data(data, device));
             let wanted = sequences.wanted();
             let last = self.layers.len() - 1;
+            let leaves_out = wanted.len() < n && self.compute.kernels().is_some();
             for (at, layer) in self.layers.iter().enumerate() {
                 cancel.check()?;
-                // Nothing follows the last layer but what is read: other rows are left out.
-                let only = (at == last && wanted.len() < n).then_some(&wanted[..]);
+                // Nothing follows the last layer but what is read: other rows are left out. (A GPU would need
+                // kernels for one more shape, and waits for nothing.)
+                let only = (at == last && leaves_out).then_some(&wanted[..]);
                 x = layer.forward(x, only, &sequences);
+            }
+            if wanted.len() < x.dims()[1] {
+                x = select(x, &wanted);
             }
             Ok(Hidden(x.reshape([wanted.len(), d])))
         })
@@ -165,12 +216,12 @@ impl Layer {
 }
 
 impl Hidden {
-    /// The states as one tensor `[n, d]`.
+    /// The states as one tensor, `[rows, d]`.
     pub fn tensor(&self) -> &Tensor<2> {
         &self.0
     }
 
-    /// Reads the states back, row-major `[n, d]`.
+    /// Reads the states back, row-major `[rows, d]`.
     ///
     /// # Errors
     /// Of kind `Device`.

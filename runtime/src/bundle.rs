@@ -85,6 +85,12 @@ impl Bundle {
         Session::new(self, options)
     }
 
+    /// Where tuning results for GPUs are looked for when a session starts: a file beside the directory, `news.tuning` for
+    /// `news.morelet`. It is no part of the bundle, which stays as it was written.
+    pub fn tuning_file(&self) -> PathBuf {
+        self.directory().with_extension("tuning")
+    }
+
     /// Where the bundle is.
     pub fn directory(&self) -> &Path {
         &self.0.directory

@@ -99,6 +99,7 @@ mod query;
 mod session;
 mod sources;
 mod spans;
+mod warm_up;
 mod words;
 
 pub use bundle::Bundle;
@@ -116,7 +117,7 @@ pub use morelet_indices::{
 };
 pub use morelet_mapped::{Load, OpenOptions, Verify};
 pub use morelet_models::Cancel;
-pub use morelet_models::device::{DeviceInfo, DeviceReport, DeviceRequest};
+pub use morelet_models::device::{ComputeType, DeviceInfo, DeviceReport, DeviceRequest};
 pub use pipeline::RETRIEVED_KEYS;
 pub use prediction::{
     Context, Entity, ExpertDetail, Mixture, Named, Offsets, Prediction, Relation, is_no_relation,
@@ -125,4 +126,5 @@ pub use queries::{Queries, QueryFormat};
 pub use query::{Gold, ImageSource, Query, QueryId};
 pub use session::{Detail, ModelInfo, Progress, RunOptions, Session, SessionInfo, SessionOptions};
 pub use spans::{Span, spans};
+pub use warm_up::WarmUp;
 pub use words::{Place, Sentence, Words};

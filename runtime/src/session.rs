@@ -2,7 +2,7 @@
 
 use crate::query::Query;
 use crate::{Bundle, Effort, Error, Prediction, Result, pipeline};
-use morelet_models::device::{Compute, DeviceInfo, DeviceRequest};
+use morelet_models::device::{Compute, ComputeOptions, ComputeType, DeviceInfo, DeviceRequest};
 use morelet_models::{Cancel, Clip, Expert, Gate};
 use serde::Serialize;
 use std::fmt;
@@ -18,6 +18,9 @@ pub struct SessionOptions {
     pub device: DeviceRequest,
     /// The number of threads that compute on the CPU: by default one for each processor.
     pub threads: Option<usize>,
+    /// What a GPU multiplies in: by default `f16` where it has that and answers rightly, else `f32`. One that cannot
+    /// compute in the type named here does not serve.
+    pub precision: Option<ComputeType>,
     /// How hard text retrieval tries: by default it misses nothing.
     pub effort: Effort,
     /// Told about each model that is loaded.
@@ -29,6 +32,7 @@ impl fmt::Debug for SessionOptions {
         f.debug_struct("SessionOptions")
             .field("device", &self.device)
             .field("threads", &self.threads)
+            .field("precision", &self.precision)
             .field("effort", &self.effort)
             .finish_non_exhaustive()
     }
@@ -94,7 +98,7 @@ pub struct ModelInfo {
 /// On the CPU the work is done by a pool of threads that belongs to the session and ends with its last clone. On a GPU the
 /// passes of several threads take turns.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub bundle: Bundle,
@@ -111,7 +115,12 @@ impl Session {
     pub(crate) fn new(bundle: &Bundle, options: &SessionOptions) -> Result<Self> {
         let _span =
             tracing::debug_span!("session", bundle = %bundle.directory().display()).entered();
-        let compute = Compute::with_threads(options.device, options.threads)?;
+        let compute = Compute::with_options(&ComputeOptions {
+            device: options.device,
+            threads: options.threads,
+            precision: options.precision,
+            tuning: Some(bundle.tuning_file()).filter(|file| file.is_file()),
+        })?;
         tracing::debug!(device = ?compute.info(), "device");
         let names = bundle
             .manifest()

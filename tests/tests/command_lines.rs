@@ -475,3 +475,17 @@ mod interrupted {
         assert_eq!(left, 1, "no temporary file");
     }
 }
+
+#[test]
+fn on_the_cpu_a_warm_up_has_nothing_to_do_and_says_so() {
+    let mut workshop = Workshop::new(tools!());
+    let bundle = workshop.bundle("ner", "f32", &[]);
+    let bundle = bundle.to_str().expect("a UTF-8 path");
+    let saved = workshop.path("x.tuning");
+    let save = saved.to_str().expect("a UTF-8 path");
+    let args = ["warm-up", bundle, "--device", "cpu", "--save", save];
+    let run = workshop.tools.morelet(args).ok();
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("nothing to do"), "{}", run.stderr);
+    assert!(!saved.exists(), "nothing was tuned, so nothing is saved");
+}

@@ -8,6 +8,8 @@ mod layer;
 mod text;
 mod vision;
 
+use std::time::Instant;
+
 use burn::tensor::Tensor;
 
 use self::text::TextTower;
@@ -15,6 +17,8 @@ use self::vision::VisionTower;
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, ErrorKind, Result};
+use crate::expert::WarmedUp;
+use crate::gpu::buckets;
 use crate::picture::Picture;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{ClipConfig, Meta, Preprocess, Weights};
@@ -101,10 +105,8 @@ impl Clip {
     pub fn text(&self, text: &str, cancel: &Cancel) -> Result<Vec<f32>> {
         let ids = self.text_ids(text)?;
         let embeddings = self.text.embed(&self.weights, &ids)?;
-        self.feature(|| {
-            self.text
-                .forward(embeddings, &ids, self.compute.device(), cancel)
-        })
+        let (rows, device) = (self.compute.rows(ids.len()), self.compute.device());
+        self.feature(|| self.text.forward(embeddings, &ids, rows, device, cancel))
     }
 
     /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer.
@@ -121,6 +123,41 @@ impl Clip {
         }
         let pixels = picture.normalized(self.preprocess());
         self.feature(|| self.vision.forward(&pixels, self.compute.device(), cancel))
+    }
+
+    /// Runs both towers once for each shape that they can have on a GPU: for each length of a text, and for a picture.
+    /// `told` hears of each, with the tower's name. On the CPU nothing is done.
+    ///
+    /// # Errors
+    /// Of kind `Device`, `Cancelled`.
+    pub fn warm_up(&self, cancel: &Cancel, told: &mut dyn FnMut(&str, WarmedUp)) -> Result<()> {
+        if !self.compute.is_gpu() {
+            return Ok(());
+        }
+        let (text, vision) = (&self.config.text, &self.config.vision);
+        let longest = text.max_position_embeddings as usize;
+        for rows in buckets(longest) {
+            let ids = vec![text.end_of_text_id; rows.min(longest)];
+            let started = Instant::now();
+            let embeddings = self.text.embed(&self.weights, &ids)?;
+            let device = self.compute.device();
+            self.feature(|| self.text.forward(embeddings, &ids, rows, device, cancel))?;
+            let took = started.elapsed();
+            let padded = ids.len() < rows;
+            told("text", WarmedUp { rows, padded, took });
+        }
+        let side = vision.image_size as usize;
+        let pixels = vec![0.0; 3 * side * side];
+        let patches = side / vision.patch_size as usize;
+        let started = Instant::now();
+        self.feature(|| self.vision.forward(&pixels, self.compute.device(), cancel))?;
+        let warmed = WarmedUp {
+            rows: patches * patches + 1,
+            padded: false,
+            took: started.elapsed(),
+        };
+        told("image", warmed);
+        Ok(())
     }
 
     /// Runs a tower, reads what it says `[1, dim]`, and scales it to length 1.

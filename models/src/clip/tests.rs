@@ -168,6 +168,20 @@ fn features_are_pytorchs() {
 }
 
 #[test]
+fn padding_after_a_text_does_not_change_it() {
+    let clip = clip(Activation::QuickGelu, 2);
+    let ids = clip.text_ids("w3 w7 w5").unwrap();
+    let run = |rows| {
+        let embeddings = clip.text.embed(&clip.weights, &ids).unwrap();
+        let (device, cancel) = (clip.compute.device(), Cancel::new());
+        let feature = clip.text.forward(embeddings, &ids, rows, device, &cancel);
+        read(feature.unwrap()).unwrap()
+    };
+    let exact: Vec<f64> = run(ids.len()).into_iter().map(f64::from).collect();
+    assert_near(&run(32), &exact, 1e-5);
+}
+
+#[test]
 fn a_long_text_is_cut_and_keeps_its_end() {
     let clip = clip(Activation::Gelu, 2);
     let ids = clip.text_ids("w1 w2 w3 w4 w5 w6 w7").unwrap();

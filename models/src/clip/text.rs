@@ -37,7 +37,7 @@ impl TextTower {
             eos_token_id: text.eos_token_id,
             layers: Layers::load(weights, "text", &shape, compute)?,
             norm: LayerNorm::load(weights, "text.norm", shape.eps, compute)?,
-            projection: Linear::load_matrix(weights, "text.projection", compute)?,
+            projection: Linear::load_projection(weights, "text.projection", compute)?,
         })
     }
 
@@ -52,16 +52,20 @@ impl TextTower {
         Ok(sum)
     }
 
-    /// The feature of one text, `[1, dim]`, before it is normalized.
+    /// The feature of one text, `[1, dim]`, before it is normalized. Padding to `rows` comes after the text, which sees
+    /// nothing of it.
     pub(super) fn forward(
         &self,
-        embeddings: Vec<f32>,
+        mut embeddings: Vec<f32>,
         ids: &[u32],
+        rows: usize,
         device: &Device,
         cancel: &Cancel,
     ) -> Result<Tensor<2>> {
-        let (n, d) = (ids.len(), self.width);
-        let x = Tensor::<3>::from_data(TensorData::new(embeddings, [1, n, d]), device);
+        let d = self.width;
+        embeddings.resize(rows * d, 0.0);
+        let data = TensorData::new(embeddings, [1, rows, d]);
+        let x = Tensor::<3>::from_data(data, device);
         let at = pooled_at(ids, self.eos_token_id);
         let x = self.layers.forward(x, at, cancel)?.reshape([1, d]);
         Ok(self.projection.forward(self.norm.forward(x)))

@@ -6,6 +6,7 @@ use super::layer::{Layers, Shape};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
+use crate::gpu::widen;
 use crate::layers::{LayerNorm, Linear};
 use crate::weights::{ClipConfig, Weights};
 
@@ -14,8 +15,8 @@ pub(super) struct VisionTower {
     width: usize,
     image: usize,
     patch: usize,
-    /// `[3 · patch · patch, d]`.
-    embedding: Tensor<2>,
+    /// `[d, 3 · patch · patch]`.
+    embedding: Linear,
     /// `[1, 1, d]`.
     class: Tensor<3>,
     /// `[1, patches + 1, d]`.
@@ -39,13 +40,12 @@ impl VisionTower {
             causal: false,
         };
         // Strides and kernel of the convolution are one patch, so it is a matrix over patches.
-        let embedding = weights.tensor::<4>("vision.embeddings.patch", device)?;
         let position = weights.tensor::<2>("vision.embeddings.position", device)?;
         Ok(Self {
             width: d,
             image: vision.image_size as usize,
             patch,
-            embedding: embedding.reshape([d, 3 * patch * patch]).transpose(),
+            embedding: Linear::load_matrix(weights, "vision.embeddings.patch", compute)?,
             class: weights
                 .tensor::<1>("vision.embeddings.class", device)?
                 .reshape([1, 1, d]),
@@ -53,7 +53,7 @@ impl VisionTower {
             norm_pre: LayerNorm::load(weights, "vision.norm_pre", shape.eps, compute)?,
             layers: Layers::load(weights, "vision", &shape, compute)?,
             norm_post: LayerNorm::load(weights, "vision.norm_post", shape.eps, compute)?,
-            projection: Linear::load_matrix(weights, "vision.projection", compute)?,
+            projection: Linear::load_projection(weights, "vision.projection", compute)?,
         })
     }
 
@@ -68,7 +68,8 @@ impl VisionTower {
         let patches = patches(pixels, self.image, self.patch);
         let n = (self.image / self.patch) * (self.image / self.patch);
         let patches = TensorData::new(patches, [n, 3 * self.patch * self.patch]);
-        let patches = Tensor::<2>::from_data(patches, device).matmul(self.embedding.clone());
+        let patches = Tensor::<2>::from_data(patches, device);
+        let patches = widen(self.embedding.forward(patches));
         let x = Tensor::cat(vec![self.class.clone(), patches.unsqueeze()], 1);
         let x = self.norm_pre.forward(x + self.position.clone());
         let class = self.layers.forward(x, 0, cancel)?.reshape([1, d]);

@@ -11,6 +11,7 @@ use std::sync::{Once, OnceLock};
 use burn_cubecl::cubecl::config::cache::CacheConfig;
 use burn_cubecl::cubecl::config::streaming::StreamPolicy;
 use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+use burn_cubecl::cubecl::environment;
 
 /// The environment variable that names the folder.
 const VARIABLE: &str = "MORELET_CACHE_DIR";
@@ -23,9 +24,9 @@ pub fn set_cache_dir(path: impl Into<PathBuf>) -> bool {
     CHOSEN.set(path.into()).is_ok()
 }
 
-/// Configures CubeCL, once, before its first use. A program that has configured it itself keeps its own
-/// settings.
-pub(super) fn prepare() {
+/// Configures CubeCL, once, before its first use, and gives the folder of its results. A program that has configured
+/// it itself keeps its own settings.
+pub(super) fn prepare() -> PathBuf {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut config = CubeClRuntimeConfig::default().override_from_env();
@@ -36,6 +37,7 @@ pub(super) fn prepare() {
         config.streaming.policy = StreamPolicy::Single;
         CubeClRuntimeConfig::try_set(config);
     });
+    environment::path()
 }
 
 fn cache_dir() -> PathBuf {

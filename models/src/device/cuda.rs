@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, DeviceType};
 
-use super::cache;
-use super::probe::{guarded, probe};
+use super::probe::guarded;
 use super::request::{DeviceReport, DeviceRequest};
+use super::trial::{Proved, Trial};
+use super::{Opened, cache};
 use crate::kernels::nvrtc;
 
 /// A header that every kernel in half precision includes.
@@ -105,37 +106,45 @@ fn program_folder() -> Option<PathBuf> {
     Some(std::env::current_exe().ok()?.parent()?.to_owned())
 }
 
-/// Opens the device that was asked for, or the first one that answers rightly. Gives the device, its
-/// index and its name.
-pub(super) fn open(index: Option<usize>) -> Result<(Device, usize, String), String> {
+/// Opens the device that was asked for, or the first one that answers rightly.
+pub(super) fn open(index: Option<usize>, trial: Trial<'_>) -> Result<Opened, String> {
     let devices = found()?;
+    let opened = |device: Device, index: usize| {
+        let (name, proved) = tried(&device, trial)?;
+        Ok(Opened {
+            device,
+            index,
+            name,
+            proved,
+        })
+    };
     if let Some(index) = index {
         let count = devices.len();
         let device = devices
             .into_iter()
             .nth(index)
             .ok_or_else(|| format!("expected a device below {count}, got {index}"))?;
-        let name = name(&device)?;
-        return Ok((device, index, name));
+        return opened(device, index);
     }
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
     for (index, device) in devices.into_iter().enumerate() {
-        match name(&device) {
-            Ok(name) => return Ok((device, index, name)),
+        match opened(device, index) {
+            Ok(opened) => return Ok(opened),
             Err(reason) => reasons.push(format!("cuda:{index}: {reason}")),
         }
     }
     Err(reasons.join("; "))
 }
 
-/// Proves that the device computes and gives its name.
-fn name(device: &Device) -> Result<String, String> {
-    probe(device)?;
+/// Tries a device. Gives its name, and what it came through with.
+fn tried(device: &Device, trial: Trial<'_>) -> Result<(String, Proved), String> {
+    let proved = trial.run(device)?;
     let identity = guarded(|| device.identity())?;
-    Ok(identity.map_or_else(|| "an unnamed device".to_owned(), |identity| identity.name))
+    let name = identity.map_or_else(|| "an unnamed device".to_owned(), |identity| identity.name);
+    Ok((name, proved))
 }
 
-/// Every device with the answer of its probe.
+/// Every device with what came of its trial.
 pub(super) fn reports() -> Vec<DeviceReport> {
     let devices = match found() {
         Ok(devices) => devices,
@@ -151,12 +160,12 @@ pub(super) fn reports() -> Vec<DeviceReport> {
     };
     let report = |(index, device): (usize, Device)| {
         let id = DeviceRequest::Cuda(Some(index)).to_string();
-        match name(&device) {
-            Ok(name) => DeviceReport {
+        match tried(&device, Trial::default()) {
+            Ok((name, proved)) => DeviceReport {
                 id,
                 name,
                 usable: true,
-                reason: None,
+                reason: proved.told(None),
             },
             Err(reason) => DeviceReport {
                 id,

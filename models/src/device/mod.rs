@@ -2,13 +2,14 @@
 //!
 //! `auto` takes CUDA, then a real wgpu adapter, then the CPU, and keeps the reason for each device that
 //! it passed over. It never takes a software adapter. A device that is asked for by name either serves
-//! or is an error: nothing is replaced silently. "Serves" means that a small product of matrices, run
-//! there, has come back right.
+//! or is an error: nothing is replaced silently. "Serves" means that what was run there has come back
+//! right: a few numbers on the CPU, and on a GPU a whole layer in the type that it will compute in.
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cache;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod options;
 #[cfg_attr(not(feature = "cpu"), allow(dead_code))]
 mod pool;
 #[cfg_attr(
@@ -17,6 +18,10 @@ mod pool;
 )]
 mod probe;
 mod request;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod trial;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod tuning;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
@@ -26,11 +31,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::Device;
 
 use crate::error::{Error, Result};
+pub use crate::gpu::ComputeType;
 use crate::kernels::Kernels;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use cache::set_cache_dir;
+pub use options::ComputeOptions;
 use pool::Pool;
 pub use request::{DeviceInfo, DeviceReport, DeviceRequest};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use trial::{Proved, Trial};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use tuning::save_tuning;
 
 /// Why a device of a family that is not in this program cannot serve.
 #[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
@@ -74,9 +85,20 @@ fn not_built(family: DeviceRequest) -> DeviceReport {
 #[derive(Clone)]
 pub struct Compute(Arc<Inner>);
 
+/// A GPU that has come through its trial.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+struct Opened {
+    device: Device,
+    /// The N of `wgpu:N` or `cuda:N`.
+    index: usize,
+    name: String,
+    proved: Proved,
+}
+
 struct Inner {
     device: Device,
     info: DeviceInfo,
+    compute_type: ComputeType,
     /// The CPU's threads; a GPU has none.
     pool: Option<Pool>,
     /// The CPU's own arithmetic; a GPU has none.
@@ -99,20 +121,33 @@ impl Compute {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_threads(request: DeviceRequest, threads: Option<usize>) -> Result<Self> {
+        Self::with_options(&ComputeOptions {
+            device: request,
+            threads,
+            ..Default::default()
+        })
+    }
+
+    /// The same with everything that can be chosen.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_options(options: &ComputeOptions) -> Result<Self> {
+        let (request, threads) = (options.device, options.threads);
         let refused =
             |reason: String| Err(Error::device(format!("{request} cannot serve: {reason}")));
         let compute = match request {
             DeviceRequest::Cpu => Self::cpu(request, threads, Vec::new()),
-            DeviceRequest::Cuda(index) => Self::cuda(request, index, Vec::new()).or_else(refused),
+            DeviceRequest::Cuda(index) => Self::cuda(options, index, Vec::new()).or_else(refused),
             DeviceRequest::Wgpu(index) => {
-                Self::wgpu(request, index, true, Vec::new()).or_else(refused)
+                Self::wgpu(options, index, true, Vec::new()).or_else(refused)
             }
             DeviceRequest::Auto => {
                 let mut reasons = Vec::new();
-                Self::cuda(request, None, Vec::new())
+                Self::cuda(options, None, Vec::new())
                     .or_else(|reason| {
                         reasons.push(format!("cuda: {reason}"));
-                        Self::wgpu(request, None, false, reasons.clone())
+                        Self::wgpu(options, None, false, reasons.clone())
                     })
                     .or_else(|reason| {
                         reasons.push(format!("wgpu: {reason}"));
@@ -121,7 +156,10 @@ impl Compute {
             }
         }?;
         let info = compute.info();
-        tracing::info!(device = %info.used, name = %info.name, reasons = ?info.reasons, "device chosen");
+        tracing::info!(
+            device = %info.used, name = %info.name, precision = %info.precision, reasons = ?info.reasons,
+            "device chosen"
+        );
         Ok(compute)
     }
 
@@ -135,6 +173,7 @@ impl Compute {
             requested: request.to_string(),
             used: DeviceRequest::Cpu.to_string(),
             name: cpu_name(),
+            precision: ComputeType::F32.to_string(),
             threads: Some(pool.threads()),
             instructions: Some(Kernels::best().name.to_owned()),
             reasons,
@@ -142,6 +181,7 @@ impl Compute {
         Ok(Self(Arc::new(Inner {
             device,
             info,
+            compute_type: ComputeType::F32,
             pool: Some(pool),
             kernels: Some(Kernels::best()),
             turn: Mutex::new(()),
@@ -161,44 +201,34 @@ impl Compute {
 
     #[cfg(feature = "wgpu")]
     fn wgpu(
-        request: DeviceRequest,
+        options: &ComputeOptions,
         index: Option<usize>,
         software: bool,
         reasons: Vec<String>,
     ) -> Result<Self, String> {
-        let (device, index, name) = wgpu::open(index, software)?;
-        Ok(Self::gpu(
-            request,
-            DeviceRequest::Wgpu(Some(index)),
-            device,
-            name,
-            reasons,
-        ))
+        let opened = wgpu::open(index, software, Trial::new(options))?;
+        let used = DeviceRequest::Wgpu(Some(opened.index));
+        Ok(Self::gpu(options.device, used, opened, reasons))
     }
 
     #[cfg(not(feature = "wgpu"))]
-    fn wgpu(_: DeviceRequest, _: Option<usize>, _: bool, _: Vec<String>) -> Result<Self, String> {
+    fn wgpu(_: &ComputeOptions, _: Option<usize>, _: bool, _: Vec<String>) -> Result<Self, String> {
         Err(NOT_BUILT.to_owned())
     }
 
     #[cfg(feature = "cuda")]
     fn cuda(
-        request: DeviceRequest,
+        options: &ComputeOptions,
         index: Option<usize>,
         reasons: Vec<String>,
     ) -> Result<Self, String> {
-        let (device, index, name) = cuda::open(index)?;
-        Ok(Self::gpu(
-            request,
-            DeviceRequest::Cuda(Some(index)),
-            device,
-            name,
-            reasons,
-        ))
+        let opened = cuda::open(index, Trial::new(options))?;
+        let used = DeviceRequest::Cuda(Some(opened.index));
+        Ok(Self::gpu(options.device, used, opened, reasons))
     }
 
     #[cfg(not(feature = "cuda"))]
-    fn cuda(_: DeviceRequest, _: Option<usize>, _: Vec<String>) -> Result<Self, String> {
+    fn cuda(_: &ComputeOptions, _: Option<usize>, _: Vec<String>) -> Result<Self, String> {
         Err(NOT_BUILT.to_owned())
     }
 
@@ -206,22 +236,28 @@ impl Compute {
     fn gpu(
         request: DeviceRequest,
         used: DeviceRequest,
-        device: Device,
-        name: String,
-        reasons: Vec<String>,
+        opened: Opened,
+        mut reasons: Vec<String>,
     ) -> Self {
         let (requested, used) = (request.to_string(), used.to_string());
+        let Proved {
+            compute_type,
+            notes,
+        } = opened.proved;
+        reasons.extend(notes.into_iter().map(|note| format!("{used}: {note}")));
         let info = DeviceInfo {
             requested,
             used,
-            name,
+            name: opened.name,
+            precision: compute_type.to_string(),
             threads: None,
             instructions: None,
             reasons,
         };
         Self(Arc::new(Inner {
-            device,
+            device: opened.device,
             info,
+            compute_type,
             pool: None,
             kernels: None,
             turn: Mutex::new(()),
@@ -233,6 +269,20 @@ impl Compute {
         &self.0.device
     }
 
+    /// The same device with Burn's arithmetic alone: what ours is compared with.
+    #[cfg(test)]
+    pub(crate) fn without_kernels(&self) -> Self {
+        let inner = &*self.0;
+        Self(Arc::new(Inner {
+            device: inner.device.clone(),
+            info: inner.info.clone(),
+            compute_type: inner.compute_type,
+            pool: None,
+            kernels: None,
+            turn: Mutex::new(()),
+        }))
+    }
+
     /// The arithmetic of our own that computes here, where this is the CPU.
     pub(crate) fn kernels(&self) -> Option<&'static Kernels> {
         self.0.kernels
@@ -241,6 +291,25 @@ impl Compute {
     /// Which device it is, and why not another.
     pub fn info(&self) -> &DeviceInfo {
         &self.0.info
+    }
+
+    /// The type of the factors of its matrix products.
+    pub fn compute_type(&self) -> ComputeType {
+        self.0.compute_type
+    }
+
+    /// Whether it is a GPU, where shapes are padded and weights stay packed.
+    pub fn is_gpu(&self) -> bool {
+        self.0.pool.is_none()
+    }
+
+    /// The number of rows that a sequence of `n` has here: on a GPU, the next of a few.
+    pub(crate) fn rows(&self, n: usize) -> usize {
+        if self.is_gpu() {
+            crate::gpu::rows(n)
+        } else {
+            n
+        }
     }
 
     /// Runs `work` where the device wants it (the CPU's in its own pool of threads) and turns a panic

@@ -68,13 +68,17 @@ pub struct DeviceInfo {
     pub used: String,
     /// The name of the processor or the adapter.
     pub name: String,
+    /// The type of the factors of its matrix products: `f32`, `f16` or `bf16`. Sums are `f32`.
+    #[serde(default)]
+    pub precision: String,
     /// The number of threads, on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// The instructions that matrices are multiplied with, on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
-    /// Under `auto`, why each device that comes first was passed over.
+    /// Under `auto`, why each device that comes first was passed over; then why a GPU does not compute in a
+    /// faster type.
     pub reasons: Vec<String>,
 }
 

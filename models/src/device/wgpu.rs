@@ -4,9 +4,10 @@ use std::sync::Mutex;
 
 use burn::tensor::{Device, DeviceKind, DeviceType};
 
-use super::cache;
-use super::probe::{guarded, probe};
+use super::probe::guarded;
 use super::request::{DeviceReport, DeviceRequest};
+use super::trial::{Proved, Trial};
+use super::{Opened, cache};
 
 /// More GPUs of one kind than a machine has.
 const MOST: usize = 16;
@@ -55,11 +56,12 @@ fn kinds() -> impl Iterator<Item = (usize, DeviceKind)> {
 }
 
 /// Opens the adapter that was asked for, or the best one that answers rightly; a software adapter only
-/// where `software` allows it. Gives the device, its index and its name.
+/// where `software` allows it.
 pub(super) fn open(
     index: Option<usize>,
     software: bool,
-) -> Result<(Device, usize, String), String> {
+    trial: Trial<'_>,
+) -> Result<Opened, String> {
     let mut adapters = adapters()?;
     if let Some(index) = index {
         let count = adapters.len();
@@ -69,8 +71,7 @@ pub(super) fn open(
                 _ => format!("expected an adapter below {count}, got {index}"),
             });
         };
-        let name = adapter.open()?;
-        return Ok((adapter.device, index, name));
+        return adapter.opened(trial);
     }
     if adapters.is_empty() {
         return Err("no adapter was found".to_owned());
@@ -85,17 +86,28 @@ pub(super) fn open(
             ));
             continue;
         }
-        match adapter.open() {
-            Ok(name) => return Ok((adapter.device, adapter.index, name)),
-            Err(reason) => reasons.push(format!("wgpu:{}: {reason}", adapter.index)),
+        let index = adapter.index;
+        match adapter.opened(trial) {
+            Ok(opened) => return Ok(opened),
+            Err(reason) => reasons.push(format!("wgpu:{index}: {reason}")),
         }
     }
     Err(reasons.join("; "))
 }
 
 impl Adapter {
-    /// Brings the adapter up, if nobody has yet, and proves that it computes. Gives its name.
-    fn open(&self) -> Result<String, String> {
+    fn opened(self, trial: Trial<'_>) -> Result<Opened, String> {
+        let (name, proved) = self.open(trial)?;
+        Ok(Opened {
+            device: self.device,
+            index: self.index,
+            name,
+            proved,
+        })
+    }
+
+    /// Brings the adapter up, if nobody has yet, and tries it. Gives its name, and what it came through with.
+    fn open(&self, trial: Trial<'_>) -> Result<(String, Proved), String> {
         static OPENED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
         {
             let mut opened = OPENED
@@ -114,9 +126,11 @@ impl Adapter {
                 opened.push(self.device.clone());
             }
         }
-        probe(&self.device)?;
+        let proved = trial.run(&self.device)?;
         let identity = guarded(|| self.device.identity())?;
-        Ok(identity.map_or_else(|| "an unnamed adapter".to_owned(), |identity| identity.name))
+        let name =
+            identity.map_or_else(|| "an unnamed adapter".to_owned(), |identity| identity.name);
+        Ok((name, proved))
     }
 }
 
@@ -138,12 +152,12 @@ pub(super) fn reports() -> Vec<DeviceReport> {
     let report = |adapter: Adapter| {
         let id = DeviceRequest::Wgpu(Some(adapter.index)).to_string();
         let software = || "a software adapter: auto does not take it".to_owned();
-        match adapter.open() {
-            Ok(name) => DeviceReport {
+        match adapter.open(Trial::default()) {
+            Ok((name, proved)) => DeviceReport {
                 id,
                 name,
                 usable: true,
-                reason: adapter.software.then(software),
+                reason: proved.told(adapter.software.then(software)),
             },
             Err(reason) => DeviceReport {
                 id,

@@ -69,10 +69,14 @@ fn write(path: &Path, meta: &Meta, damage: impl Fn(&str, &mut Vec<f32>)) {
 }
 
 fn load(meta: &Meta) -> Result<Expert> {
+    load_on(meta, &compute())
+}
+
+fn load_on(meta: &Meta, compute: &Compute) -> Result<Expert> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("expert.weights");
     write(&path, meta, |_, _| {});
-    Expert::load(Weights::open(&path, Default::default())?, &compute(), None)
+    Expert::load(Weights::open(&path, Default::default())?, compute, None)
 }
 
 const NONE: [&str; 0] = [];
@@ -205,11 +209,93 @@ fn pooling_takes_the_first_the_last_or_the_mean() {
         (Pooling::Last, [2.0, 3.0, 8.0, 9.0]),
         (Pooling::Mean, [2.0, 3.0, 6.0, 7.0]),
     ] {
-        let got = read(pool(&hidden, &units, pooling)).unwrap();
+        let got = read(pool(&hidden, &units, units.len(), pooling)).unwrap();
         let close = got
             .iter()
             .zip(expected)
             .all(|(got, expected)| (got - expected).abs() < 1e-5);
         assert!(close && got.len() == 4, "{pooling}: {got:?}");
     }
+}
+
+#[test]
+fn padding_does_not_change_what_is_seen() {
+    let expert = load_on(&meta(ModelKind::Ner), &compute().without_kernels()).unwrap();
+    let ids = [0, 4, 5, 6, 7, 8, 2];
+    let run = |rows| {
+        let hidden = expert
+            .encoder
+            .padded(&ids, (0..ids.len()).collect(), rows, &Cancel::new())
+            .unwrap();
+        assert_eq!(hidden.tensor().dims(), [ids.len(), 4]);
+        hidden.to_vec().unwrap()
+    };
+    let exact = run(ids.len());
+    assert_eq!(exact.len(), ids.len() * 4);
+    for rows in [8, 32] {
+        let padded = run(rows);
+        assert_eq!(padded.len(), exact.len());
+        let apart = exact.iter().zip(&padded).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-5, "{rows} rows");
+    }
+}
+
+#[test]
+fn our_arithmetic_gives_what_burns_does() {
+    let meta = meta(ModelKind::Ner);
+    let ours = load(&meta).unwrap().encoder;
+    let burns = load_on(&meta, &compute().without_kernels())
+        .unwrap()
+        .encoder;
+    let inputs: [(&[u32], Vec<usize>); 3] = [
+        (&[0, 4, 5, 6, 7, 8, 2], vec![1, 4]),
+        (&[0, 2], vec![]),
+        (&[0, 7, 4, 2], vec![0, 1, 2, 3]),
+    ];
+    let run = |encoder: &Encoder| {
+        let hidden = encoder.forward_rows(&inputs, &Cancel::new()).unwrap();
+        assert_eq!(hidden.tensor().dims(), [6, 4]);
+        hidden.to_vec().unwrap()
+    };
+    let (ours_packed, burns_packed) = (run(&ours), run(&burns));
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(
+        near(&ours_packed, &burns_packed),
+        "{ours_packed:?} {burns_packed:?}"
+    );
+    // Each by itself, all its rows.
+    let alone = ours
+        .forward(inputs[0].0, &Cancel::new())
+        .unwrap()
+        .to_vec()
+        .unwrap();
+    assert!(near(&alone[4..8], &ours_packed[..4]) && near(&alone[16..20], &ours_packed[4..8]));
+}
+
+#[test]
+fn rows_that_fill_up_come_after_the_units() {
+    let device = burn::tensor::Device::flex();
+    let states: Vec<f32> = (0..10).map(|at| at as f32).collect();
+    let states = Tensor::<2>::from_data(TensorData::new(states, [5, 2]), &device);
+    let units = [1..3, 4..5];
+    let cases = [
+        (Pooling::First, [2.0, 3.0, 8.0, 9.0]),
+        (Pooling::Last, [4.0, 5.0, 8.0, 9.0]),
+        (Pooling::Mean, [3.0, 4.0, 8.0, 9.0]),
+    ];
+    for (pooling, expected) in cases {
+        for rows in [2, 4] {
+            let pooled = pool(&states, &units, rows, pooling);
+            assert_eq!(pooled.dims(), [rows, 2]);
+            assert_eq!(read(pooled).unwrap()[..4], expected, "{pooling:?}");
+        }
+    }
+}
+
+#[test]
+fn on_the_cpu_there_is_nothing_to_warm_up() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let mut runs = 0;
+    expert.warm_up(&Cancel::new(), &mut |_| runs += 1).unwrap();
+    assert_eq!(runs, 0);
 }

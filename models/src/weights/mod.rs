@@ -37,8 +37,9 @@ pub use meta::{
 pub(crate) use quantize::q4_integers;
 pub use reader::Weights;
 pub use schema::{always_f32, expected_tensors, has_panels};
+pub(crate) use table::rows_and_width;
 pub use table::{Extent, Layout, Precision, Q4_BLOCK, Stored, TENSOR_ALIGNMENT, TensorInfo};
-pub(crate) use values::finite;
+pub(crate) use values::{StoredMatrix, finite};
 pub use writer::{Target, TensorReport, WeightsWriter};
 
 /// The revisions of each section that this version reads; it writes the last of each.

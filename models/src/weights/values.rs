@@ -21,7 +21,38 @@ struct Rows {
     width: usize,
 }
 
+/// A matrix as it lies in the map, row-major.
+#[derive(Debug)]
+pub(crate) struct StoredMatrix {
+    /// The type of its weights.
+    pub(crate) precision: Precision,
+    /// The first dimension.
+    pub(crate) rows: usize,
+    /// All other dimensions together.
+    pub(crate) width: usize,
+    /// The weights.
+    pub(crate) weights: Bytes,
+    /// Their scales, for `q8` and `q4`.
+    pub(crate) scales: Option<Bytes>,
+}
+
 impl Weights {
+    /// A tensor's bytes, row-major, for a device that computes with them as they are; `None` where the file has
+    /// it only in panels.
+    ///
+    /// # Errors
+    /// Of kind `Model` where there is no such tensor.
+    pub(crate) fn stored_matrix(&self, name: &str) -> Result<Option<StoredMatrix>> {
+        let rows = self.matrix(name)?;
+        Ok((rows.layout == Layout::RowMajor).then_some(StoredMatrix {
+            precision: rows.precision,
+            rows: rows.rows,
+            width: rows.width,
+            weights: rows.parts.weights,
+            scales: rows.parts.scales,
+        }))
+    }
+
     /// All values of a tensor, row-major, dequantized.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod search;
 mod sink;
 mod table;
 mod verify;
+mod warm_up;
 
 pub use console::Console;
 pub use failure::Failure;
@@ -104,6 +105,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Check every hash of a bundle or of part files
     Verify(verify::Args),
+    /// Compile and tune a bundle's kernels on a GPU, once, so that the first answer does not wait for it
+    WarmUp(warm_up::Args),
     /// List the devices of this machine, and whether they can serve
     Devices(devices::Args),
     /// Print the completions of a shell
@@ -125,6 +128,7 @@ pub fn run(cli: &Cli, console: &Console) -> Outcome {
         Command::Bench(args) => bench::run(args, compute, console),
         Command::Inspect(args) => inspect::run(args),
         Command::Verify(args) => verify::run(args, console),
+        Command::WarmUp(args) => warm_up::run(args, compute, console),
         Command::Devices(args) => devices::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Man(args) => man::run(args, Cli::command()),
@@ -157,6 +161,7 @@ impl ComputeArgs {
             device: self.device,
             threads: self.threads.map(usize::from),
             effort,
+            precision: None,
             progress: Some(Arc::new(move |model: &str, done, total| {
                 progress.set_length(total);
                 progress.set_position(done);
@@ -244,6 +249,7 @@ mod tests {
             &["bench", "b", "--text", "x", "--effort", "full"],
             &["eval", "b", "--input", "f", "--effort", "2"],
             &["eval", "b"],
+            &["warm-up"],
             &["predict"],
             &["nonsense"],
         ];

@@ -29,6 +29,24 @@ pub struct Console {
     unfinished: Arc<Mutex<Vec<PathBuf>>>,
 }
 
+/// How the threads are named on which CubeCL runs a GPU's work.
+const DEVICE_THREADS: &str = "DSD-";
+
+/// While CubeCL tunes, a kernel that does not suit a shape may panic on the device's thread; it is caught there and
+/// another one is taken. That is no news for a user. A panic that matters comes back as an error of the run.
+fn hush_tried_kernels() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = std::thread::current();
+        match thread.name() {
+            Some(name) if name.starts_with(DEVICE_THREADS) => {
+                tracing::debug!(thread = name, "a kernel did not work: {info}");
+            }
+            _ => usual(info),
+        }
+    }));
+}
+
 impl Console {
     /// Says nothing and is never interrupted: for calls from a program and for tests.
     pub fn silent() -> Self {
@@ -57,6 +75,7 @@ impl Console {
             .with_ansi(stderr().is_terminal())
             .with_env_filter(filter)
             .try_init();
+        hush_tried_kernels();
         let handler = console.clone();
         let _ = ctrlc::set_handler(move || handler.interrupt());
         console

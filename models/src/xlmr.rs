@@ -153,9 +153,12 @@ impl Encoder {
         let n = embeddings.len() / d;
         self.compute.run(|| {
             let device = self.compute.device();
+            let wanted = sequences.wanted();
+            if wanted.is_empty() {
+                return Ok(Hidden(Tensor::zeros([0, d], device)));
+            }
             let data = TensorData::new(embeddings, [1, n, d]);
             let mut x = self.norm.forward(Tensor::<3>::from_data(data, device));
-            let wanted = sequences.wanted();
             let last = self.layers.len() - 1;
             let leaves_out = wanted.len() < n && self.compute.kernels().is_some();
             for (at, layer) in self.layers.iter().enumerate() {
@@ -168,7 +171,8 @@ impl Encoder {
             if wanted.len() < x.dims()[1] {
                 x = select(x, &wanted);
             }
-            Ok(Hidden(x.reshape([wanted.len(), d])))
+            // Not by a reshape, to which no rows would mean the old number.
+            Ok(Hidden(x.flatten(0, 1)))
         })
     }
 

@@ -151,7 +151,7 @@ impl Encoder {
     ) -> Result<Hidden> {
         let d = self.config.hidden_size as usize;
         let n = embeddings.len() / d;
-        self.compute.run(|| {
+        self.compute.run_awake(|| {
             let device = self.compute.device();
             let wanted = sequences.wanted();
             if wanted.is_empty() {

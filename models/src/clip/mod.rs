@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expert::WarmedUp;
 use crate::gpu::buckets;
 use crate::picture::Picture;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::Arriving;
 use crate::weights::{ClipConfig, Meta, Preprocess, Weights};
 use crate::xlmr::read;
 
@@ -30,7 +30,7 @@ pub struct Clip {
     weights: Weights,
     config: ClipConfig,
     compute: Compute,
-    tokenizer: Tokenizer,
+    tokenizer: Arriving,
     text: TextTower,
     vision: VisionTower,
 }
@@ -39,8 +39,8 @@ impl Clip {
     /// Uploads both towers.
     ///
     /// # Errors
-    /// Of kind `Model` where the file holds no CLIP, `Tokenizer` where its tokenizer is missing or
-    /// cannot be read, `File` where the weights are damaged, `Device` where they do not fit.
+    /// Of kind `Model` where the file holds no CLIP, `Tokenizer` where its tokenizer is missing (one that cannot
+    /// be read is told with the first text, because it is read meanwhile), `File` where the weights are damaged, `Device` where they do not fit.
     pub fn load(weights: Weights, compute: &Compute) -> Result<Self> {
         let path = weights.container().path();
         let Some(config) = weights.meta().clip().cloned() else {
@@ -54,7 +54,7 @@ impl Clip {
             let message = format!("{}: there is no section tokenizer", path.display());
             return Err(Error::new(ErrorKind::Tokenizer, message));
         };
-        let tokenizer = Tokenizer::new(&json)?;
+        let tokenizer = Arriving::new(json);
         let (text, vision) = compute.run(|| {
             let text = TextTower::load(&weights, &config, compute)?;
             Ok((text, VisionTower::load(&weights, &config, compute)?))
@@ -92,7 +92,7 @@ impl Clip {
         let config = &self.config.text;
         let room = (config.max_position_embeddings as usize).saturating_sub(2);
         let mut ids = vec![config.bos_token_id];
-        ids.extend(self.tokenizer.encode(text)?.into_iter().take(room));
+        ids.extend(self.tokenizer.get()?.encode(text)?.into_iter().take(room));
         ids.push(config.end_of_text_id);
         Ok(ids)
     }
@@ -162,7 +162,9 @@ impl Clip {
 
     /// Runs a tower, reads what it says `[1, dim]`, and scales it to length 1.
     fn feature(&self, tower: impl FnOnce() -> Result<Tensor<2>> + Send) -> Result<Vec<f32>> {
-        let mut feature = self.compute.run_alone(|| read(tower()?))?;
+        let mut feature = self
+            .compute
+            .run_alone(|| self.compute.run_awake(|| read(tower()?)))?;
         let squares = feature.iter().map(|&x| f64::from(x) * f64::from(x));
         let length = squares.sum::<f64>().sqrt();
         if !length.is_finite() {

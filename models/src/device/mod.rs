@@ -32,7 +32,7 @@ use burn::tensor::Device;
 
 use crate::error::{Error, Result};
 pub use crate::gpu::ComputeType;
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, awake};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use cache::set_cache_dir;
 pub use options::ComputeOptions;
@@ -334,6 +334,14 @@ impl Compute {
 }
 
 impl Compute {
+    /// Like [`run`](Self::run), for a whole pass: on the CPU the threads of the pool stay awake during it.
+    pub(crate) fn run_awake<T: Send>(&self, pass: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        match self.0.kernels {
+            Some(_) => self.run(|| awake(pass)),
+            None => self.run(pass),
+        }
+    }
+
     /// Like [`run`](Self::run), and on a GPU one at a time: from the first tensor to the last that is
     /// read back. Two runs that mix their operations in one queue only wait for each other, and the
     /// libraries below are tried least there. `work` must not wait for another thread that does this.

@@ -8,8 +8,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::buffer::{Buffer, Window};
 use super::functions::{exp, exp2_coarse, nearest};
 use super::level::{Level, vectorized};
@@ -17,6 +15,7 @@ use super::linear::{float_sums, int8_sums, pack_rows};
 use super::panels;
 use super::products::{BLOCK_BYTES, FLOAT_ROWS, K_BLOCK, Kernels, Products, SIDE, TILE};
 use super::rows::{QuantizedRows, largest, most, put_block};
+use super::team::for_each;
 
 /// One attention over packed sequences.
 pub(crate) struct Attention<'a> {
@@ -65,7 +64,7 @@ pub(crate) fn attention(kernels: &'static Kernels, attention: &Attention<'_>, ou
             out,
         }));
     }
-    heads.into_par_iter().with_max_len(1).for_each(|mut head| {
+    for_each(&mut heads, |_, head| {
         let products = kernels.enter();
         if head.attention.int8 {
             head.run_int8(&products, kernels.level());

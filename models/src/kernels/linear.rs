@@ -5,8 +5,6 @@
 //! products into a scratch of `f32`, and from there scales, adds the bias, applies the activation, and writes
 //! the row, or quantizes it for the matrix that comes next.
 
-use rayon::prelude::*;
-
 use super::buffer::{Buffer, Window};
 use super::functions::activate;
 use super::level::{Level, fma, vectorized};
@@ -16,6 +14,7 @@ use super::products::{
     SIDE, TILE,
 };
 use super::rows::{GroupWindow, QuantizedRows};
+use super::team::for_each;
 use crate::weights::Activation;
 
 /// Columns of a window whose results are floats.
@@ -69,10 +68,7 @@ pub(crate) fn linear(kernels: &'static Kernels, count: usize, rows: Rows<'_>, jo
     for job in jobs {
         job.cut(count, columns, threads, &mut tasks);
     }
-    tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .for_each(|mut task| task.run(kernels, rows));
+    for_each(&mut tasks, |_, task| task.run(kernels, rows));
 }
 
 impl<'a> Job<'a> {
@@ -277,7 +273,8 @@ impl FloatRows {
         let rows = x.len().checked_div(k).unwrap_or(0);
         let mut data = Buffer::scratch(rows * k);
         let size = (FLOAT_ROWS * k).max(1);
-        (data.par_chunks_mut(size).zip(x.par_chunks(size))).for_each(|(a, x)| pack_rows(x, k, a));
+        let mut blocks: Vec<_> = data.chunks_mut(size).zip(x.chunks(size)).collect();
+        for_each(&mut blocks, |_, (a, x)| pack_rows(x, k, a));
         Self { rows, k, data }
     }
 

@@ -5,6 +5,7 @@
 //! products/              products of small blocks, for AMX, AVX-512, AVX2, NEON and anything
 //! rows, panels, matrix   activations and weights in the order of those products
 //! linear, attention, norm, transformer    the operations of a transformer, on all threads
+//! team                   threads that stay awake during a pass
 //! level, functions, buffer            loops that become vectors, and aligned memory
 //! picture/               resampling and colours of pictures
 //! ```
@@ -23,6 +24,7 @@ pub(crate) mod panels;
 pub(crate) mod picture;
 mod products;
 mod rows;
+mod team;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -31,4 +33,5 @@ pub(crate) use buffer::Number;
 pub(crate) use matrix::{Matrix, Numbers, Packed, q4_output_scales};
 pub(crate) use norm::layer_norm;
 pub(crate) use products::Kernels;
+pub(crate) use team::awake;
 pub(crate) use transformer::{AttentionMatrices, Packing, feed_forward, self_attention};

@@ -1,8 +1,7 @@
 //! Layer normalization, of a sum too.
 
-use rayon::prelude::*;
-
 use super::level::{Level, vectorized};
+use super::team::for_each;
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 32;
@@ -17,12 +16,11 @@ pub(crate) fn layer_norm(
     eps: f32,
 ) -> Vec<f32> {
     let d = gamma.len().max(1);
-    x.par_chunks_mut(ROWS * d)
-        .enumerate()
-        .for_each(|(at, rows)| {
-            let residual = residual.map_or(&[][..], |residual| &residual[at * ROWS * d..]);
-            norm_rows(level, rows, residual, gamma, beta, eps);
-        });
+    let mut blocks: Vec<_> = x.chunks_mut(ROWS * d).collect();
+    for_each(&mut blocks, |at, rows| {
+        let residual = residual.map_or(&[][..], |residual| &residual[at * ROWS * d..]);
+        norm_rows(level, rows, residual, gamma, beta, eps);
+    });
     x
 }
 

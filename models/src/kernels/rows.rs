@@ -1,11 +1,10 @@
 //! Rows of activations, quantized for products of integers.
 
-use rayon::prelude::*;
-
 use super::buffer::{Buffer, Window};
 use super::functions::nearest;
 use super::level::{Level, vectorized};
 use super::products::{BLOCK_BYTES, K_BLOCK, TILE};
+use super::team::for_each;
 
 /// Rows up to this width have one scale; wider ones have one for each [`GROUP`] of columns, so that a
 /// large number coarsens only those beside it.
@@ -68,15 +67,16 @@ impl QuantizedRows {
         let rows = x.len().checked_div(k).unwrap_or(0);
         let mut quantized = Self::room(rows, k);
         let width = quantized.group * K_BLOCK;
-        let windows = quantized.windows(TILE);
         let groups = k.div_ceil(width).max(1);
-        (windows.into_par_iter().with_min_len(groups).enumerate()).for_each(|(at, mut window)| {
+        let mut windows = quantized.windows(TILE);
+        for_each(&mut windows, |at, window| {
             let (tile, group) = (at / groups, at % groups);
             for row in 0..TILE.min(rows - tile * TILE) {
                 let x = &x[(tile * TILE + row) * k..][..k];
                 window.put(level, row, &x[group * width..k.min((group + 1) * width)]);
             }
         });
+        drop(windows);
         quantized
     }
 

@@ -4,6 +4,7 @@
 //! where it lies in the map of a `.weights` file: opening it costs microseconds and no memory. Everything else
 //! (CLIP's BPE) is a `tokenizer.json` that the crate `tokenizers` reads into the heap.
 
+mod arriving;
 mod unigram;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use morelet_mapped::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub(crate) use arriving::Arriving;
 use unigram::Unigram;
 pub use unigram::{Compiled, NotCompiled};
 

@@ -17,7 +17,7 @@ use crate::gpu::{DeviceLinear, widen};
 #[cfg(feature = "cpu")]
 use crate::host;
 use crate::kernels::{
-    AttentionMatrices, Kernels, Matrix, Packing, feed_forward, layer_norm, self_attention,
+    AttentionMatrices, Kernels, Matrix, Packing, feed_forward, layer_norm, project, self_attention,
 };
 use crate::packed;
 use crate::weights::{Activation, Weights};
@@ -201,19 +201,52 @@ pub(crate) fn select(x: Tensor<3>, rows: &[usize]) -> Tensor<3> {
     x.select(1, ids)
 }
 
-/// A matrix of a layer, where it is multiplied.
+/// A large matrix, where it is multiplied.
 #[derive(Debug)]
-enum Weight {
-    Packed(Matrix),
+pub(crate) enum Weight {
+    /// By our own kernels.
+    Packed(&'static Kernels, Matrix),
+    /// As a tensor.
     Device(Linear),
 }
 
 impl Weight {
+    /// Reads `NAME.weight` and `NAME.bias`.
     fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
         Ok(match compute.kernels() {
-            Some(_) => Self::Packed(packed::matrix(weights, name)?),
+            Some(kernels) => {
+                let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+                Self::Packed(kernels, packed::matrix(weights, &matrix, Some(&bias))?)
+            }
             None => Self::Device(Linear::load(weights, name, compute)?),
         })
+    }
+
+    /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one
+    /// patch is one dimension.
+    pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
+        Ok(match compute.kernels() {
+            Some(kernels) => Self::Packed(kernels, packed::matrix(weights, name, None)?),
+            None => Self::Device(Linear::load_matrix(weights, name, compute)?),
+        })
+    }
+
+    /// `[n, in]` to `[n, out]`, in `f32`.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            #[cfg(feature = "cpu")]
+            Self::Packed(kernels, matrix) => {
+                let [n, _] = x.dims();
+                host::map(x.clone(), x, [n, matrix.outputs], |x, _| {
+                    let mut out = vec![0.0; n * matrix.outputs];
+                    project(kernels, x, vec![(matrix, &mut out)]);
+                    out
+                })
+            }
+            #[cfg(not(feature = "cpu"))]
+            Self::Packed(..) => x,
+            Self::Device(linear) => widen(linear.forward(x)),
+        }
     }
 }
 
@@ -226,7 +259,6 @@ pub(crate) struct SelfAttention {
     output: Weight,
     heads: usize,
     causal: bool,
-    kernels: Option<&'static Kernels>,
 }
 
 impl SelfAttention {
@@ -247,7 +279,6 @@ impl SelfAttention {
             output: part("output")?,
             heads: heads as usize,
             causal,
-            kernels: compute.kernels(),
         })
     }
 
@@ -259,20 +290,13 @@ impl SelfAttention {
         queries: Option<Tensor<3>>,
         sequences: &Sequences,
     ) -> Tensor<3> {
-        match (
-            self.kernels,
-            &self.query,
-            &self.key,
-            &self.value,
-            &self.output,
-        ) {
+        match (&self.query, &self.key, &self.value, &self.output) {
             #[cfg(feature = "cpu")]
             (
-                Some(kernels),
-                Weight::Packed(query),
-                Weight::Packed(key),
-                Weight::Packed(value),
-                Weight::Packed(output),
+                Weight::Packed(kernels, query),
+                Weight::Packed(_, key),
+                Weight::Packed(_, value),
+                Weight::Packed(_, output),
             ) => {
                 let matrices = AttentionMatrices {
                     query,
@@ -294,7 +318,6 @@ impl SelfAttention {
                 })
             }
             (
-                _,
                 Weight::Device(query),
                 Weight::Device(key),
                 Weight::Device(value),
@@ -334,7 +357,6 @@ pub(crate) struct FeedForward {
     up: Weight,
     down: Weight,
     activation: Activation,
-    kernels: Option<&'static Kernels>,
 }
 
 impl FeedForward {
@@ -349,20 +371,19 @@ impl FeedForward {
             up: Weight::load(weights, &format!("{name}.up"), compute)?,
             down: Weight::load(weights, &format!("{name}.down"), compute)?,
             activation,
-            kernels: compute.kernels(),
         })
     }
 
     /// `[1, n, d]` to `[1, n, d]`, in `f32`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        match (self.kernels, &self.up, &self.down) {
+        match (&self.up, &self.down) {
             #[cfg(feature = "cpu")]
-            (Some(kernels), Weight::Packed(up), Weight::Packed(down)) => {
+            (Weight::Packed(kernels, up), Weight::Packed(_, down)) => {
                 host::map(x.clone(), x.clone(), x.dims(), |x, _| {
                     feed_forward(kernels, up, down, self.activation, x)
                 })
             }
-            (_, Weight::Device(up), Weight::Device(down)) => {
+            (Weight::Device(up), Weight::Device(down)) => {
                 widen(down.forward(activate(widen(up.forward(x)), self.activation)))
             }
             // Both are loaded alike.

@@ -8,31 +8,27 @@ use morelet_mapped::{Bytes, Plain};
 
 use crate::error::{Error, Result};
 use crate::kernels::{Matrix, Number, Numbers, Packed, panels, q4_output_scales};
-use crate::weights::{Layout, Precision, Q4_BLOCK, Weights, finite, q4_integers};
+use crate::weights::{Layout, Precision, Q4_BLOCK, Weights, finite, q4_integers, rows_and_width};
 
-/// Reads the matrix `NAME.weight`, `[outputs, inputs]`, and `NAME.bias`.
+/// Reads the matrix `name` and, where there is one, `bias`, named in full. Of a tensor with more than two
+/// dimensions, all but the first are the inputs.
 ///
 /// # Errors
 /// Of kind `Model` where there is no such matrix, of kind `File` where a scale is not finite.
-pub(crate) fn matrix(weights: &Weights, name: &str) -> Result<Matrix> {
-    let bias = weights.f32s(&format!("{name}.bias"))?;
-    let name = format!("{name}.weight");
+pub(crate) fn matrix(weights: &Weights, name: &str, bias: Option<&str>) -> Result<Matrix> {
+    let bias = bias.map(|bias| weights.f32s(bias)).transpose()?;
     let missing = || {
         let message = format!("there is no matrix {name}");
         Error::model(weights.container().path(), message)
     };
-    let info = weights.info(&name).ok_or_else(missing)?;
-    let &[outputs, inputs] = &info.shape[..] else {
-        return Err(missing());
-    };
+    let info = weights.info(name).ok_or_else(missing)?;
+    let (outputs, inputs) = rows_and_width(&info.shape).ok_or_else(missing)?;
     // The table's checks have placed so many weights in the map.
     let (outputs, inputs) = (outputs as usize, inputs as usize);
-    let (parts, mapped) = match weights.parts(&name, Layout::Panels)? {
+    let (parts, mapped) = match weights.parts(name, Layout::Panels)? {
         Some(parts) => (parts, true),
         None => (
-            weights
-                .parts(&name, Layout::RowMajor)?
-                .ok_or_else(missing)?,
+            weights.parts(name, Layout::RowMajor)?.ok_or_else(missing)?,
             false,
         ),
     };
@@ -45,11 +41,11 @@ pub(crate) fn matrix(weights: &Weights, name: &str) -> Result<Matrix> {
             } else {
                 Numbers::Own(panels::pack_q8(&bytes.typed::<i8>()?, outputs, inputs))
             },
-            scales: Numbers::Mapped(finite(scales()?, &name, f32::is_finite)?),
+            scales: Numbers::Mapped(finite(scales()?, name, f32::is_finite)?),
         },
         Precision::Q4 => {
             let is_finite = |bits| f16::from_bits(bits).is_finite();
-            let scales = finite(scales()?, &name, is_finite)?;
+            let scales = finite(scales()?, name, is_finite)?;
             let panels = if mapped {
                 Numbers::Mapped(bytes.typed()?)
             } else {
@@ -77,7 +73,7 @@ pub(crate) fn matrix(weights: &Weights, name: &str) -> Result<Matrix> {
         outputs,
         inputs,
         weights,
-        bias: Some(bias),
+        bias,
     })
 }
 

@@ -6,8 +6,7 @@ use super::layer::{Layers, Shape};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
-use crate::gpu::widen;
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{LayerNorm, Linear, Weight};
 use crate::weights::{ClipConfig, Weights};
 
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(super) struct VisionTower {
     image: usize,
     patch: usize,
     /// `[d, 3 · patch · patch]`.
-    embedding: Linear,
+    embedding: Weight,
     /// `[1, 1, d]`.
     class: Tensor<3>,
     /// `[1, patches + 1, d]`.
@@ -45,7 +44,7 @@ impl VisionTower {
             width: d,
             image: vision.image_size as usize,
             patch,
-            embedding: Linear::load_matrix(weights, "vision.embeddings.patch", compute)?,
+            embedding: Weight::load_matrix(weights, "vision.embeddings.patch", compute)?,
             class: weights
                 .tensor::<1>("vision.embeddings.class", device)?
                 .reshape([1, 1, d]),
@@ -69,7 +68,7 @@ impl VisionTower {
         let n = (self.image / self.patch) * (self.image / self.patch);
         let patches = TensorData::new(patches, [n, 3 * self.patch * self.patch]);
         let patches = Tensor::<2>::from_data(patches, device);
-        let patches = widen(self.embedding.forward(patches));
+        let patches = self.embedding.forward(patches);
         let x = Tensor::cat(vec![self.class.clone(), patches.unsqueeze()], 1);
         let x = self.norm_pre.forward(x + self.position.clone());
         let class = self.layers.forward(x, 0, cancel)?.reshape([1, d]);

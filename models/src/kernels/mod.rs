@@ -34,4 +34,4 @@ pub(crate) use matrix::{Matrix, Numbers, Packed, q4_output_scales};
 pub(crate) use norm::layer_norm;
 pub(crate) use products::Kernels;
 pub(crate) use team::awake;
-pub(crate) use transformer::{AttentionMatrices, Packing, feed_forward, self_attention};
+pub(crate) use transformer::{AttentionMatrices, Packing, feed_forward, project, self_attention};

@@ -6,7 +6,7 @@
 //! the row, or quantizes it for the matrix that comes next.
 
 use super::buffer::{Buffer, Window};
-use super::functions::activate;
+use super::functions::{activate, activate_coarsely};
 use super::level::{Level, fma, vectorized};
 use super::matrix::Matrix;
 use super::products::{
@@ -85,7 +85,10 @@ impl<'a> Job<'a> {
             Out::Int8(quantized) => quantized.group_width(),
         };
         let enough = 4 * threads;
-        if matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
+        // Many rows are cut into chunks that stay in a cache, however wide; few are not, because each chunk
+        // reads all weights.
+        let few = count < 2 * COLUMNS;
+        if few && matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
             width /= 2;
         }
         let chunks = enough.div_ceil(columns.div_ceil(width).max(1));
@@ -327,7 +330,7 @@ pub(super) fn float_sums(products: &Products, a: &[f32], k: usize, b: &[f32], su
 vectorized! {
     /// Scales a row of sums, adds the bias, and applies the activation: in place, or into `out`. No scales are
     /// scales of 1, no bias is one of 0.
-    fn epilogue(
+    pub(super) fn epilogue(
         sums: &mut [f32],
         scales: &[f32],
         bias: &[f32],
@@ -357,8 +360,11 @@ vectorized! {
                 }
                 (None, None) => {}
             }
-            if let Some(activation) = activation {
-                activate::<FMA>(activation, sums);
+            match (activation, out.is_some()) {
+                (Some(activation), true) => activate::<FMA>(activation, sums),
+                // In place: it is quantized next.
+                (Some(activation), false) => activate_coarsely::<FMA>(activation, sums),
+                (None, _) => {}
             }
             if let Some(out) = out.as_mut().and_then(Iterator::next) {
                 out.copy_from_slice(sums);

@@ -211,5 +211,11 @@ pub(super) fn largest(x: &[f32]) -> f32 {
     for &x in chunks.remainder() {
         lanes[0] = most(lanes[0], x);
     }
-    lanes.into_iter().fold(0.0, most)
+    // By halves: one after the other would be a chain of sixteen.
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = most(lanes[lane], lanes[lane + half]);
+        }
+    }
+    lanes[0]
 }

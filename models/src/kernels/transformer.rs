@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::attention::{Attention, attention};
+use super::attention::{Attention, HeadMatrices, Sequence, attention, fused};
 use super::buffer::Buffer;
 use super::linear::{FloatRows, Job, Out, Rows, linear};
 use super::matrix::Matrix;
-use super::products::Kernels;
+use super::products::{Kernels, TILE};
 use super::rows::QuantizedRows;
 use crate::weights::Activation;
 
@@ -38,8 +38,70 @@ pub(crate) fn self_attention(
     x: &[f32],
     queries: Option<&[f32]>,
 ) -> Vec<f32> {
-    let width = matrices.query.outputs;
-    let mut query = Buffer::scratch(queries.unwrap_or(x).len());
+    let (width, heads) = (matrices.query.outputs, packing.heads);
+    let int8 = matrices.query.is_int8() && matrices.key.is_int8() && matrices.value.is_int8();
+    let mut attended = Buffer::scratch(queries.unwrap_or(x).len());
+    if int8 && (width / heads.max(1)).is_multiple_of(TILE) {
+        let matrices = HeadMatrices {
+            query: matrices.query,
+            key: matrices.key,
+            value: matrices.value,
+            heads,
+        };
+        by_heads(kernels, matrices, packing, x, queries, &mut attended);
+    } else {
+        by_steps(kernels, matrices, packing, x, queries, &mut attended);
+    }
+    let mut out = vec![0.0; attended.len()];
+    project(kernels, &attended, vec![(matrices.output, &mut out)]);
+    out
+}
+
+/// Attention a head at a time, its projections with it.
+fn by_heads(
+    kernels: &'static Kernels,
+    matrices: HeadMatrices<'_>,
+    packing: &Packing<'_>,
+    x: &[f32],
+    queries: Option<&[f32]>,
+    attended: &mut [f32],
+) {
+    let inputs = matrices.query.inputs;
+    let quantize = |x: &[f32], rows: &Range<usize>| {
+        QuantizedRows::new(
+            kernels.level(),
+            &x[rows.start * inputs..rows.end * inputs],
+            inputs,
+        )
+    };
+    let rows: Vec<_> = (packing.sequences.iter())
+        .map(|(asking, asked)| {
+            (
+                queries.map(|queries| quantize(queries, asking)),
+                quantize(x, asked),
+            )
+        })
+        .collect();
+    let sequences: Vec<_> = (rows.iter().zip(packing.sequences))
+        .map(|((asking, asked), (range, _))| Sequence {
+            queries: asking.as_ref().unwrap_or(asked),
+            keys: asked,
+            places: packing.places.map(|places| &places[range.clone()]),
+        })
+        .collect();
+    fused(kernels, matrices, &sequences, attended);
+}
+
+/// Attention after all its projections: of floats, and of heads that are not whole panels.
+fn by_steps(
+    kernels: &'static Kernels,
+    matrices: &AttentionMatrices<'_>,
+    packing: &Packing<'_>,
+    x: &[f32],
+    queries: Option<&[f32]>,
+    attended: &mut [f32],
+) {
+    let mut query = Buffer::scratch(attended.len());
     let (mut key, mut value) = (Buffer::scratch(x.len()), Buffer::scratch(x.len()));
     let mut jobs = vec![
         (matrices.key, &mut key[..]),
@@ -50,21 +112,17 @@ pub(crate) fn self_attention(
         Some(queries) => project(kernels, queries, vec![(matrices.query, &mut query[..])]),
     }
     project(kernels, x, jobs);
-    let mut attended = Buffer::scratch(query.len());
     let inputs = Attention {
         query: &query,
         key: &key,
         value: &value,
-        width,
+        width: matrices.query.outputs,
         heads: packing.heads,
         sequences: packing.sequences,
         places: packing.places,
         int8: matrices.query.is_int8() && matrices.key.is_int8() && matrices.value.is_int8(),
     };
-    attention(kernels, &inputs, &mut attended);
-    let mut out = vec![0.0; query.len()];
-    project(kernels, &attended, vec![(matrices.output, &mut out)]);
-    out
+    attention(kernels, &inputs, attended);
 }
 
 /// `act(x Upᵀ + b) Downᵀ + c`, `[n, d]`.

@@ -192,7 +192,7 @@ impl Expert {
         self.ner_batch(&[query], cancel).swap_remove(0)
     }
 
-    /// Labels any number of sentences. On the CPU, as many as fit share a pass of the encoder; each gets the answer
+    /// Labels any number of sentences. On the CPU short ones share a pass of the encoder; each gets the answer
     /// that it would get alone.
     ///
     /// # Errors
@@ -235,7 +235,7 @@ impl Expert {
         self.re_batch(&[query], cancel).swap_remove(0)
     }
 
-    /// Classifies any number of pairs of spans. On the CPU, as many as fit share a pass of the encoder; each gets
+    /// Classifies any number of pairs of spans. On the CPU short ones share a pass of the encoder; each gets
     /// the answer that it would get alone.
     ///
     /// # Errors

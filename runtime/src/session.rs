@@ -201,7 +201,7 @@ impl Session {
     }
 
     /// Answers any number of queries, in their order. Each gets the answer that it would get alone. They go through the models
-    /// together, some at a time: on the CPU as many inputs share a pass of an expert as fit, without padding; on a GPU only
+    /// together, some at a time: on the CPU short inputs share a pass of an expert, without padding; on a GPU only
     /// retrieval and decoding are shared out. A query that fails does not stop the others, except that once
     /// cancelled the rest are `Cancelled`. Progress comes in steps of the queries that went together.
     pub fn predict_batch(

@@ -5,8 +5,8 @@
 //!                                                                   as many inputs in a pass as fit ──► fuse
 //! ```
 //!
-//! What computes has all threads in turn, rather than two models at once: a pass that is shared fills them alone, and its time is
-//! its own.
+//! What computes has all threads in turn, rather than two models at once: its time is its own then. On the CPU passes are shared
+//! by short inputs.
 
 use super::retrieval::{Seen, Shown};
 use super::{Answered, Output, Run, in_session, predict};

@@ -1,14 +1,14 @@
 //! One prediction, from the query to what every expert says.
 //!
 //! ```text
-//! branch of the sentence:  text retrieval ──► experts that read text ─────┐
-//!                          CLIP of the sentence (for the gate) ───────────┤
-//! branch of the picture:   decode ──► CLIP ──► image retrieval ──► experts that read images ──► fuse
+//! branch of the sentence:  text retrieval ──► experts that read text ─┐
+//!                          CLIP of the sentence (for the gate) ───────┤
+//! branch of the picture:   decode ──► CLIP ──► image retrieval ──► experts that read images ─┴─► fuse
 //! ```
 //!
-//! The two branches run at the same time. On the CPU they share the session's pool of threads, and the experts take turns; on a
-//! GPU all passes take turns, and retrieval and decoding go on beside them. The gate looks at the features that retrieval has searched
-//! with: CLIP sees a sentence and a picture once.
+//! The two branches run at the same time. On the CPU they share the session's pool of threads; on a GPU the passes take
+//! turns, and retrieval and decoding go on beside them. The gate looks at the features that retrieval has searched with:
+//! CLIP sees a sentence and a picture once.
 //!
 //! A batch goes another way, in `batch`: retrieval for all, then each expert for all.
 
@@ -70,6 +70,31 @@ fn in_session<T: Send>(session: &Inner, work: impl FnOnce() -> T + Send) -> Resu
     Ok(session.compute.run(|| Ok(work()))?)
 }
 
+/// Runs two things at the same time: in the session's pool on the CPU, on a thread of its own otherwise.
+fn both<A: Send, B: Send>(
+    session: &Inner,
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B> + Send,
+) -> (Result<A>, Result<B>) {
+    let span = tracing::Span::current();
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let second = move || tracing::dispatcher::with_default(&dispatch, || span.in_scope(second));
+    if session.is_cpu() {
+        return rayon::join(first, second);
+    }
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = first();
+        let panicked = |_| {
+            Err(Error::new(
+                ErrorKind::Internal,
+                "a thread of the prediction panicked",
+            ))
+        };
+        (first, second.join().unwrap_or_else(panicked))
+    })
+}
+
 /// A query on its way through the session.
 struct Run<'a> {
     session: &'a Inner,
@@ -84,6 +109,9 @@ struct Run<'a> {
     clip_text: bool,
     clip_image: bool,
 }
+
+/// What a branch found: CLIP's feature, and the experts that ran.
+type Side = (Option<Feature>, Vec<(usize, Answered)>);
 
 impl<'a> Run<'a> {
     fn plan(session: &'a Inner, query: &'a Query, options: &'a RunOptions) -> Result<Self> {
@@ -172,33 +200,21 @@ impl<'a> Run<'a> {
         Ok(prediction)
     }
 
-    /// Both branches, at the same time.
+    /// Both branches, at the same time, and with them the experts.
     ///
-    /// On the CPU the experts that read images wait for the others and have all threads then. Measured with two experts of
-    /// XLM-R-base's size, `q8`, two threads, medians of 36 interleaved answers: two experts at once take 280 ms where each
-    /// reads 512 ids, probably driving each other out of the caches; one after the other 272; after all retrieval too, 269.
-    /// Where they read 20 ids it is 65, 65 and 71: what runs beside the picture fills its gaps. On a GPU passes take turns
-    /// anyway, and what the host does goes on beside them.
+    /// Two experts at once fill on the CPU what each leaves idle when its threads wait for each other between operations.
+    /// Measured with XLM-R-base in `q8`, 512 ids for each, on two threads that nobody else wants: 133 to 143 ms in all, and 151 to 154
+    /// one expert after the other. (Where others take half of the processor it is the other way round, by a twentieth.)
     fn branches(&self) -> Result<Outputs> {
-        let waits = self.session.is_cpu();
-        let (text, picture) = self.both(
+        let (text, picture) = both(
+            self.session,
             || self.sentence_side(),
-            || {
-                let seen = self.seen(self.shown()?)?;
-                let answers = match waits {
-                    true => Vec::new(),
-                    false => self.picture_experts(&seen)?,
-                };
-                Ok((seen, answers))
-            },
+            || self.picture_side(),
         );
         // A cancelled branch may have made the other one fail differently; say the reason.
         self.options.cancel.check()?;
         let (clip_text, mut answers) = text?;
-        let (seen, mut of_picture) = picture?;
-        if waits {
-            of_picture = self.picture_experts(&seen)?;
-        }
+        let (clip_image, of_picture) = picture?;
         answers.extend(of_picture);
         let mut experts: Vec<Option<Answered>> = self.sources.iter().map(|_| None).collect();
         for (i, answered) in answers {
@@ -207,50 +223,29 @@ impl<'a> Run<'a> {
         Ok(Outputs {
             experts,
             clip_text: clip_text.map(|feature| feature.to_vec()),
-            clip_image: seen.feature.map(|feature| feature.to_vec()),
+            clip_image: clip_image.map(|feature| feature.to_vec()),
         })
     }
 
-    /// Runs two things at the same time: in the session's pool on the CPU, on a thread of its own otherwise.
-    fn both<A: Send, B: Send>(
-        &self,
-        first: impl FnOnce() -> Result<A> + Send,
-        second: impl FnOnce() -> Result<B> + Send,
-    ) -> (Result<A>, Result<B>) {
-        let span = tracing::Span::current();
-        let dispatch = tracing::dispatcher::get_default(Clone::clone);
-        let second = move || tracing::dispatcher::with_default(&dispatch, || span.in_scope(second));
-        if self.session.is_cpu() {
-            return rayon::join(first, second);
-        }
-        std::thread::scope(|scope| {
-            let second = scope.spawn(second);
-            let first = first();
-            let panicked = |_| {
-                Err(Error::new(
-                    ErrorKind::Internal,
-                    "a thread of the prediction panicked",
-                ))
-            };
-            (first, second.join().unwrap_or_else(panicked))
-        })
+    /// Everything that does not wait for the picture.
+    fn sentence_side(&self) -> Result<Side> {
+        let hits = self.text_hits()?;
+        let (feature, answers) = both(
+            self.session,
+            || self.clip_text(),
+            || self.experts(|source| *source != Source::Image, &hits),
+        );
+        Ok((feature?, answers?))
     }
 
-    /// Everything that does not wait for the picture: CLIP's feature of the sentence, and the experts that ran.
-    #[allow(clippy::type_complexity)] // A pair of what the branch found.
-    fn sentence_side(&self) -> Result<(Option<Feature>, Vec<(usize, Answered)>)> {
-        // The search is a thread's work, and leaves the others to CLIP.
-        let (hits, feature) = self.both(|| self.text_hits(), || self.clip_text());
-        let answers = self.experts(|source| *source != Source::Image, &hits?)?;
-        Ok((feature?, answers))
+    /// Everything that waits for the picture.
+    fn picture_side(&self) -> Result<Side> {
+        let Seen { feature, hits } = self.seen(self.shown()?)?;
+        let answers = self.experts(|source| *source == Source::Image, &hits)?;
+        Ok((feature, answers))
     }
 
-    fn picture_experts(&self, seen: &Seen) -> Result<Vec<(usize, Answered)>> {
-        self.experts(|source| *source == Source::Image, &seen.hits)
-    }
-
-    /// The experts whose source is among `wanted`; on a GPU, where the inputs of one are put together while the other
-    /// has its turn, at the same time. `hits` are what was retrieved.
+    /// The experts whose source is among `wanted`, two at the same time. `hits` are what was retrieved.
     fn experts(
         &self,
         wanted: impl Fn(&Source<'_>) -> bool,
@@ -261,11 +256,12 @@ impl<'a> Run<'a> {
             .collect();
         let one = |i: usize| Ok((i, self.expert(i, hits)?));
         match *wanted {
-            [i, j] if !self.session.is_cpu() => {
-                let (first, second) = self.both(|| one(i), || one(j));
+            [] => Ok(Vec::new()),
+            [i] => Ok(vec![one(i)?]),
+            [i, j, ..] => {
+                let (first, second) = both(self.session, || one(i), || one(j));
                 Ok(vec![first?, second?])
             }
-            _ => wanted.into_iter().map(one).collect(),
         }
     }
 

@@ -1,15 +1,12 @@
 //! Several queries together.
 //!
 //! ```text
-//! queries of a window ──► search, decode: a query a thread ──► CLIP, one after the other ──► experts, one after the other,
+//! queries of a window ──► search, decode: a query a thread ──► CLIP, one after the other ──► experts, at the same time,
 //!                                                                   as many inputs in a pass as fit ──► fuse
 //! ```
-//!
-//! What computes has all threads in turn, rather than two models at once: its time is its own then. On the CPU passes are shared
-//! by short inputs.
 
 use super::retrieval::{Seen, Shown};
-use super::{Answered, Output, Run, in_session, predict};
+use super::{Answered, Output, Run, both, in_session, predict};
 use crate::cache::Feature;
 use crate::fusion::Outputs;
 use crate::prediction::Context;
@@ -79,15 +76,24 @@ fn answer(session: &Inner, queries: &[Query], options: &RunOptions) -> Vec<Resul
         let read: Vec<Result<Read<'_>>> = each(session, queries, read);
         let asked = read.into_iter().map(|read| asked(read?));
         let mut asked: Vec<Result<Asked<'_>>> = asked.collect();
-        for i in 0..session.experts.len() {
-            ask(session, i, &mut asked, options);
+        let ask = |i| Ok(ask(session, i, &asked, options));
+        let said: Vec<Result<Said>> = match session.experts.len() {
+            // At once, as in a single prediction.
+            2 => {
+                let (first, second) = both(session, || ask(0), || ask(1));
+                vec![first, second]
+            }
+            count => (0..count).map(ask).collect(),
+        };
+        for (i, said) in said.into_iter().enumerate() {
+            hear(session, i, said?, &mut asked);
         }
-        asked
+        Ok(asked
             .into_iter()
             .map(|asked| asked?.answer())
-            .collect::<Vec<_>>()
+            .collect::<Vec<_>>())
     };
-    match in_session(session, work) {
+    match in_session(session, work).and_then(|answers| answers) {
         // What stopped may have failed in another way; say the reason.
         Ok(answers) if options.cancel.is_cancelled() => answers
             .into_iter()
@@ -131,52 +137,57 @@ fn asked(Read { run, hits, shown }: Read<'_>) -> Result<Asked<'_>> {
     })
 }
 
-/// Asks one expert about every query that it runs for. A query for which it fails is not asked about further.
-fn ask(session: &Inner, i: usize, asked: &mut [Result<Asked<'_>>], options: &RunOptions) {
+/// What an expert said, with the places of the queries.
+type Said = Vec<(usize, Result<Output>)>;
+
+/// Asks one expert about every query that it runs for.
+fn ask(session: &Inner, i: usize, asked: &[Result<Asked<'_>>], options: &RunOptions) -> Said {
     let name = &session.bundle.manifest().experts[i].name;
     let (expert, cancel) = (&session.experts[i], &options.cancel);
-    let outputs: Vec<(usize, Result<Output>)> = {
-        let waiting = asked.iter().enumerate().filter_map(|(at, asked)| {
-            let asked = asked.as_ref().ok()?;
-            let contexts = asked.contexts[i].as_ref()?.iter();
-            let texts: Vec<&str> = contexts.map(|context| context.text.as_str()).collect();
-            Some((at, &asked.run, texts))
-        });
-        let waiting: Vec<(usize, &Run<'_>, Vec<&str>)> = waiting.collect();
-        if waiting.is_empty() {
-            return;
+    let waiting = asked.iter().enumerate().filter_map(|(at, asked)| {
+        let asked = asked.as_ref().ok()?;
+        let contexts = asked.contexts[i].as_ref()?.iter();
+        let texts: Vec<&str> = contexts.map(|context| context.text.as_str()).collect();
+        Some((at, &asked.run, texts))
+    });
+    let waiting: Vec<(usize, &Run<'_>, Vec<&str>)> = waiting.collect();
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let _span = tracing::debug_span!("expert", name, queries = waiting.len()).entered();
+    // The bundle has one task: all queries have a pair, or none has.
+    let (mut ner, mut re) = (Vec::new(), Vec::new());
+    for (_, run, contexts) in &waiting {
+        let words = run.sentence.words();
+        match &run.pair {
+            None => ner.push(NerQuery { words, contexts }),
+            Some((subject, object)) => re.push(ReQuery {
+                words,
+                subject: subject.clone(),
+                object: object.clone(),
+                contexts,
+            }),
         }
-        let _span = tracing::debug_span!("expert", name, queries = waiting.len()).entered();
-        // The bundle has one task: all queries have a pair, or none has.
-        let (mut ner, mut re) = (Vec::new(), Vec::new());
-        for (_, run, contexts) in &waiting {
-            let words = run.sentence.words();
-            match &run.pair {
-                None => ner.push(NerQuery { words, contexts }),
-                Some((subject, object)) => re.push(ReQuery {
-                    words,
-                    subject: subject.clone(),
-                    object: object.clone(),
-                    contexts,
-                }),
-            }
-        }
-        let ner = expert.ner_batch(&ner, cancel).into_iter();
-        let re = expert.re_batch(&re, cancel).into_iter();
-        let outputs = ner
-            .map(|output| Ok(Output::Ner(output?)))
-            .chain(re.map(|output| Ok(Output::Re(output?))));
-        waiting.iter().map(|(at, ..)| *at).zip(outputs).collect()
-    };
-    for (at, output) in outputs {
+    }
+    let ner = expert.ner_batch(&ner, cancel).into_iter();
+    let re = expert.re_batch(&re, cancel).into_iter();
+    let outputs = ner
+        .map(|output| Ok(Output::Ner(output?)))
+        .chain(re.map(|output| Ok(Output::Re(output?))));
+    waiting.iter().map(|(at, ..)| *at).zip(outputs).collect()
+}
+
+/// Adds what an expert said to the queries. The first error is the query's answer.
+fn hear(session: &Inner, i: usize, said: Said, asked: &mut [Result<Asked<'_>>]) {
+    let name = &session.bundle.manifest().experts[i].name;
+    for (at, output) in said {
         match (output, &mut asked[at]) {
             (Ok(output), Ok(asked)) => {
                 asked.run.add_times(name, output.timings());
                 asked.outputs[i] = Some(output);
             }
-            (Err(error), failed) => *failed = Err(error),
-            // Only queries without a failure are asked about.
-            (Ok(_), Err(_)) => {}
+            (Err(error), asked @ Ok(_)) => *asked = Err(error),
+            (_, Err(_)) => {}
         }
     }
 }

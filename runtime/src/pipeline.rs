@@ -203,8 +203,9 @@ impl<'a> Run<'a> {
     /// Both branches, at the same time, and with them the experts.
     ///
     /// Two experts at once fill on the CPU what each leaves idle when its threads wait for each other between operations.
-    /// Measured with XLM-R-base in `q8`, 512 ids for each, on two threads that nobody else wants: 133 to 143 ms in all, and 151 to 154
-    /// one expert after the other. (Where others take half of the processor it is the other way round, by a twentieth.)
+    /// Measured with XLM-R-base in `q8`, 512 ids for each, on two threads that nobody else wants: 132 and 133 ms in all
+    /// (medians of two runs), and 155 one expert after the other. Where others take half of the processor it is the
+    /// other way round, by a twentieth.
     fn branches(&self) -> Result<Outputs> {
         let (text, picture) = both(
             self.session,

@@ -17,9 +17,9 @@ use crate::xlmr::read;
 
 /// How many ids a pass takes on the CPU: one input of full length, or several short ones.
 ///
-/// Measured with XLM-R-base in `q8` on two threads: 32 pairs of short inputs, about 20 ids each, take 1.98 s with a pass
+/// Measured with XLM-R-base in `q8` on two threads, beside other work: 32 pairs of short inputs, about 20 ids each, take 1.98 s with a pass
 /// each and 1.57 to 1.59 s with budgets of 256 to 2,048 ids; 8 pairs of 512 ids take 2.13 to 2.19 s up to 1,024 and 2.28 s
-/// at 2,048, where a layer's rows no longer stay in the caches. A pass of 512 needs no more memory than one input may.
+/// at 2,048. A pass of 512 needs no more memory than one input may.
 const PASS_IDS: usize = 512;
 
 /// An input with what the head says about it.

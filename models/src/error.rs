@@ -1,5 +1,6 @@
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The result of an operation on a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,10 +28,10 @@ pub enum ErrorKind {
 /// An error of this crate.
 ///
 /// The message names the file and the tensor where there is one, what was expected, what was found,
-/// and how to mend it where that is known.
-#[derive(thiserror::Error)]
+/// and how to mend it where that is known. A clone is the same error, for each input of a pass that failed.
+#[derive(Clone, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Box<Repr>);
+pub struct Error(Arc<Repr>);
 
 #[derive(Debug, thiserror::Error)]
 enum Repr {
@@ -66,7 +67,7 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Repr::Told {
+        Self(Arc::new(Repr::Told {
             kind,
             message: message.into(),
             source: None,
@@ -79,7 +80,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self(Box::new(Repr::Told {
+        Self(Arc::new(Repr::Told {
             kind,
             message: message.into(),
             source: Some(source.into()),
@@ -99,7 +100,7 @@ impl Error {
     }
 
     pub(crate) fn cancelled() -> Self {
-        Self(Box::new(Repr::Cancelled))
+        Self(Arc::new(Repr::Cancelled))
     }
 }
 
@@ -111,6 +112,6 @@ impl fmt::Debug for Error {
 
 impl From<morelet_mapped::Error> for Error {
     fn from(error: morelet_mapped::Error) -> Self {
-        Self(Box::new(Repr::File(error)))
+        Self(Arc::new(Repr::File(error)))
     }
 }

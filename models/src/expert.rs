@@ -1,19 +1,21 @@
 //! An expert: an encoder with its head, from words to distributions over labels.
 
+mod batch;
+mod pooling;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Int, Tensor, TensorData};
-
+use self::batch::Scored;
 use crate::cancel::Cancel;
 use crate::crf::{Crf, argmax, softmax};
 use crate::device::Compute;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::layers::{LayerNorm, Linear};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Meta, ModelKind, Pooling, Precision, Weights, XlmrConfig};
-use crate::xlmr::{Encoder, read};
+use crate::weights::{Meta, ModelKind, Precision, Weights, XlmrConfig};
+use crate::xlmr::Encoder;
 
 mod warm_up;
 
@@ -32,6 +34,28 @@ pub struct Expert {
     norm: Option<LayerNorm>,
     head: Linear,
     crf: Option<Crf>,
+}
+
+/// A sentence for a NER expert.
+#[derive(Clone, Copy, Debug)]
+pub struct NerQuery<'a, W, C> {
+    /// The words x.
+    pub words: &'a [W],
+    /// What it is seen with.
+    pub contexts: &'a [C],
+}
+
+/// Two spans of a sentence for an RE expert.
+#[derive(Clone, Debug)]
+pub struct ReQuery<'a, W, C> {
+    /// The words x.
+    pub words: &'a [W],
+    /// Words of x, end exclusive.
+    pub subject: Range<usize>,
+    /// Words of x, end exclusive.
+    pub object: Range<usize>,
+    /// What it is seen with.
+    pub contexts: &'a [C],
 }
 
 /// What a NER expert says about one sentence. Where x is truncated, the words that do not fit have no
@@ -75,7 +99,8 @@ pub struct ReOutput {
 pub struct Timings {
     /// Putting the input together.
     pub tokenizer: Duration,
-    /// The encoder and the head, until the result is on the host.
+    /// The encoder and the head, until the result is on the host. Of a pass over several inputs, the part
+    /// of its ids.
     pub encoder: Duration,
     /// The CRF, or the softmax.
     pub decoder: Duration,
@@ -168,41 +193,29 @@ impl Expert {
         contexts: &[C],
         cancel: &Cancel,
     ) -> Result<NerOutput> {
-        self.expect(ModelKind::Ner)?;
-        let mut clock = Clock::start();
-        let input = Input::ner(&self.tokenizer, self.config(), words, contexts)?;
-        let tokenizer = clock.lap();
-        let emissions = if input.words.is_empty() {
-            Vec::new()
-        } else {
-            let t = self.labels().len();
-            let flat = self.scores(&input, &input.words, false, cancel)?;
-            flat.chunks_exact(t.max(1)).map(<[f32]>::to_vec).collect()
-        };
-        let encoder = clock.lap();
-        let (marginals, viterbi) = match &self.crf {
-            Some(crf) => (crf.marginals(&emissions)?, Some(crf.viterbi(&emissions)?)),
-            None => (emissions.iter().map(|row| softmax(row)).collect(), None),
-        };
-        let labels = marginals
-            .iter()
-            .map(|row| argmax(row.iter().copied()))
-            .collect();
-        let timings = Timings {
-            tokenizer,
-            encoder,
-            decoder: clock.lap(),
-        };
-        let truncated = input.truncated;
-        Ok(NerOutput {
-            input,
-            emissions,
-            marginals,
-            labels,
-            viterbi,
-            truncated,
-            timings,
-        })
+        let query = NerQuery { words, contexts };
+        // A batch of one has one answer.
+        self.ner_batch(&[query], cancel).swap_remove(0)
+    }
+
+    /// Labels any number of sentences. On the CPU short ones share a pass of the encoder; each gets the answer
+    /// that it would get alone.
+    ///
+    /// # Errors
+    /// For each sentence as [`ner`](Self::ner); where a pass fails, all that share it do.
+    pub fn ner_batch<W: AsRef<str>, C: AsRef<str>>(
+        &self,
+        queries: &[NerQuery<'_, W, C>],
+        cancel: &Cancel,
+    ) -> Vec<Result<NerOutput>> {
+        let (tokenizer, config) = (&self.tokenizer, self.config());
+        let prepare =
+            |query: &NerQuery<'_, W, C>| Input::ner(tokenizer, config, query.words, query.contexts);
+        let scored = self.scored(ModelKind::Ner, queries, prepare, cancel);
+        scored
+            .into_iter()
+            .map(|scored| self.labelled(scored?))
+            .collect()
     }
 
     /// Classifies the relation between two spans of words, seen with `contexts`.
@@ -218,90 +231,73 @@ impl Expert {
         contexts: &[C],
         cancel: &Cancel,
     ) -> Result<ReOutput> {
-        self.expect(ModelKind::Re)?;
-        let mut clock = Clock::start();
-        let input = Input::re(
-            &self.tokenizer,
-            self.config(),
+        let query = ReQuery {
             words,
             subject,
             object,
             contexts,
-        )?;
-        let tokenizer = clock.lap();
-        let logits = match &input.markers {
-            Some(markers) => self.scores(&input, markers, true, cancel)?,
-            None => Vec::new(),
         };
-        let encoder = clock.lap();
-        let probabilities = if logits.is_empty() {
-            Vec::new()
-        } else {
-            softmax(&logits)
-        };
-        let timings = Timings {
-            tokenizer,
-            encoder,
-            decoder: clock.lap(),
-        };
-        let truncated = input.truncated;
-        Ok(ReOutput {
-            input,
-            logits,
-            probabilities,
-            truncated,
-            timings,
-        })
+        // A batch of one has one answer.
+        self.re_batch(&[query], cancel).swap_remove(0)
     }
 
-    /// The head over the representations of `units` (words or markers): one row of scores for each, or,
-    /// `joined`, one row for all of them side by side.
-    fn scores(
+    /// Classifies any number of pairs of spans. On the CPU short ones share a pass of the encoder; each gets
+    /// the answer that it would get alone.
+    ///
+    /// # Errors
+    /// For each pair as [`re`](Self::re); where a pass fails, all that share it do.
+    pub fn re_batch<W: AsRef<str>, C: AsRef<str>>(
         &self,
-        input: &Input,
-        units: &[Range<usize>],
-        joined: bool,
+        queries: &[ReQuery<'_, W, C>],
         cancel: &Cancel,
-    ) -> Result<Vec<f32>> {
-        let mut scores = self.compute.run_alone(|| {
-            let hidden = self.encoder.forward(&input.ids, cancel)?;
-            cancel.check()?;
-            // On a GPU as many rows as the sequence has: then the head's shape, too, is one of a few.
-            let rows = match joined || !self.compute.is_gpu() {
-                true => units.len(),
-                false => self.compute.rows(input.ids.len()).max(units.len()),
-            };
-            let mut pooled = pool(hidden.tensor(), units, rows, self.config().pooling);
-            if joined {
-                let [rows, d] = pooled.dims();
-                pooled = pooled.reshape([1, rows * d]);
-            }
-            if let Some(norm) = &self.norm {
-                pooled = norm.forward(pooled);
-            }
-            read(self.head.forward(pooled))
-        })?;
-        let rows = if joined { 1 } else { units.len() };
-        scores.truncate(rows * self.labels().len());
-        if scores.len() != rows * self.labels().len()
-            || scores.iter().any(|score| !score.is_finite())
-        {
-            // Finite weights cannot do this; damaged ones, which are not hashed at every start, can.
-            let path = self.weights.container().path().display();
-            let kind = match self.compute.info().used.as_str() {
-                "cpu" => ErrorKind::Model,
-                _ => ErrorKind::Device,
-            };
-            return Err(Error::new(
-                kind,
-                format!(
-                    "{path}: the scores are not finite numbers: the weights are damaged (check them with \
-                     `morelet verify`) or {} computes wrongly",
-                    self.compute.info().used
-                ),
-            ));
-        }
-        Ok(scores)
+    ) -> Vec<Result<ReOutput>> {
+        let (tokenizer, config) = (&self.tokenizer, self.config());
+        let prepare = |query: &ReQuery<'_, W, C>| {
+            let (subject, object) = (query.subject.clone(), query.object.clone());
+            Input::re(
+                tokenizer,
+                config,
+                query.words,
+                subject,
+                object,
+                query.contexts,
+            )
+        };
+        let scored = self.scored(ModelKind::Re, queries, prepare, cancel);
+        scored
+            .into_iter()
+            .map(|scored| Ok(classified(scored?)))
+            .collect()
+    }
+
+    /// From emissions to labels.
+    fn labelled(&self, scored: Scored) -> Result<NerOutput> {
+        let mut clock = Clock::start();
+        let Scored {
+            input,
+            scores,
+            mut timings,
+        } = scored;
+        let rows = scores.chunks_exact(self.labels().len().max(1));
+        let emissions: Vec<Vec<f32>> = rows.map(<[f32]>::to_vec).collect();
+        let (marginals, viterbi) = match &self.crf {
+            Some(crf) => (crf.marginals(&emissions)?, Some(crf.viterbi(&emissions)?)),
+            None => (emissions.iter().map(|row| softmax(row)).collect(), None),
+        };
+        let labels = marginals
+            .iter()
+            .map(|row| argmax(row.iter().copied()))
+            .collect();
+        timings.decoder = clock.lap();
+        Ok(NerOutput {
+            truncated: input.truncated,
+            input,
+            emissions,
+            marginals,
+            labels,
+            viterbi,
+            timings,
+        })
     }
 
     fn expect(&self, kind: ModelKind) -> Result<()> {
@@ -316,27 +312,26 @@ impl Expert {
     }
 }
 
-/// The representation of each unit, `[rows, d]`, from the hidden states: those of the units first, then whatever
-/// fills the rows.
-fn pool(hidden: &Tensor<2>, units: &[Range<usize>], rows: usize, pooling: Pooling) -> Tensor<2> {
-    let device = hidden.device();
-    let select = |mut ids: Vec<i32>| {
-        ids.resize(rows, 0);
-        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows]), &device);
-        hidden.clone().select(0, ids)
+/// From logits to probabilities.
+fn classified(scored: Scored) -> ReOutput {
+    let mut clock = Clock::start();
+    let Scored {
+        input,
+        scores: logits,
+        mut timings,
+    } = scored;
+    let probabilities = if logits.is_empty() {
+        Vec::new()
+    } else {
+        softmax(&logits)
     };
-    match pooling {
-        Pooling::First => select(units.iter().map(|unit| unit.start as i32).collect()),
-        Pooling::Last => select(units.iter().map(|unit| (unit.end - 1) as i32).collect()),
-        Pooling::Mean => {
-            let n = hidden.dims()[0];
-            let mut mean = vec![0.0_f32; rows * n];
-            for (row, unit) in mean.chunks_exact_mut(n).zip(units) {
-                row[unit.clone()].fill(1.0 / unit.len() as f32);
-            }
-            let mean = Tensor::<2>::from_data(TensorData::new(mean, [rows, n]), &device);
-            mean.matmul(hidden.clone())
-        }
+    timings.decoder = clock.lap();
+    ReOutput {
+        truncated: input.truncated,
+        input,
+        logits,
+        probabilities,
+        timings,
     }
 }
 

@@ -74,7 +74,7 @@ pub use cancel::Cancel;
 pub use clip::Clip;
 pub use crf::Crf;
 pub use error::{Error, ErrorKind, Result};
-pub use expert::{Expert, NerOutput, ReOutput, Timings, WarmedUp};
+pub use expert::{Expert, NerOutput, NerQuery, ReOutput, ReQuery, Timings, WarmedUp};
 pub use gate::Gate;
 pub use input::Input;
 pub use picture::{Picture, PictureLimits};

@@ -81,6 +81,7 @@
 #![deny(missing_docs)]
 
 mod bundle;
+mod cache;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;

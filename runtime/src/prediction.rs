@@ -193,7 +193,8 @@ pub struct Prediction {
     /// What a reader of the answer should know: `truncated`, an expert that did not run, …
     pub notes: Vec<String>,
     /// Time by module, in µs. Modules overlap where text and picture are worked on at the same time, so that they may
-    /// sum to more than `total`.
+    /// sum to more than `total`. In a batch a shared pass is shared out by the ids of each input, and `total` is the time from start to
+    /// answer, in which others are answered too. What the session remembered has no entry; `image_decode` then is reading the file.
     pub timings_us: Named<u64>,
     /// With [`Detail::Full`](crate::Detail::Full): the probabilities before the argmax.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,8 @@
 //! A session: the models of a bundle on a device, ready to answer.
 
+use crate::cache::Cache;
 use crate::query::Query;
-use crate::{Bundle, Effort, Error, Prediction, Result, pipeline};
+use crate::{Bundle, Effort, Prediction, Result, pipeline};
 use morelet_models::device::{Compute, ComputeOptions, ComputeType, DeviceInfo, DeviceRequest};
 use morelet_models::{Cancel, Clip, Expert, Gate};
 use serde::Serialize;
@@ -23,6 +24,10 @@ pub struct SessionOptions {
     pub precision: Option<ComputeType>,
     /// How hard text retrieval tries: by default it misses nothing.
     pub effort: Effort,
+    /// How many sentences and how many pictures the session remembers: what was retrieved for them, and CLIP's features. By
+    /// default none. Answers are the same; a module that was not needed has no entry in
+    /// [`timings_us`](crate::Prediction::timings_us). An entry takes the size of its contexts, some tens of kilobytes.
+    pub cache: Option<usize>,
     /// Told about each model that is loaded.
     pub progress: Option<Progress>,
 }
@@ -34,6 +39,7 @@ impl fmt::Debug for SessionOptions {
             .field("threads", &self.threads)
             .field("precision", &self.precision)
             .field("effort", &self.effort)
+            .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }
@@ -107,6 +113,7 @@ pub(crate) struct Inner {
     pub gate: Option<Gate>,
     pub clip: Option<Clip>,
     pub effort: Effort,
+    pub cache: Option<Cache>,
     info: SessionInfo,
     turns: Mutex<()>,
 }
@@ -179,6 +186,7 @@ impl Session {
             gate,
             clip,
             effort: options.effort,
+            cache: options.cache.filter(|&entries| entries > 0).map(Cache::new),
             info,
             turns: Mutex::new(()),
         })))
@@ -198,32 +206,27 @@ impl Session {
     /// As [`predict`](Self::predict), and `Cancelled`.
     pub fn predict_with(&self, query: &Query, options: &RunOptions) -> Result<Prediction> {
         let _span = tracing::debug_span!("predict", id = %query.id).entered();
-        let result = pipeline::predict(&self.0, query, options);
-        result.map_err(|error| match error.kind() {
-            crate::ErrorKind::Input => error.of_query(query),
-            _ => error,
-        })
+        told(query, pipeline::predict(&self.0, query, options))
     }
 
-    /// Answers any number of queries, one after the other; each has the whole device. A query that fails does not
-    /// stop the others, except that once cancelled the rest are `Cancelled`.
+    /// Answers any number of queries, in their order. Each gets the answer that it would get alone. They go through the models
+    /// together, some at a time: on the CPU short inputs share a pass of an expert, without padding; on a GPU only
+    /// retrieval and decoding are shared out. A query that fails does not stop the others, except that once
+    /// cancelled the rest are `Cancelled`. Progress comes in steps of the queries that went together.
     pub fn predict_batch(
         &self,
         queries: &[Query],
         options: &RunOptions,
     ) -> Vec<Result<Prediction>> {
+        let _span = tracing::debug_span!("predict_batch", queries = queries.len()).entered();
         let total = queries.len() as u64;
-        let answer = |(i, query): (usize, &Query)| {
-            if options.cancel.is_cancelled() {
-                return Err(Error::cancelled());
-            }
-            let result = self.predict_with(query, options);
+        let answers = pipeline::predict_batch(&self.0, queries, options, |done| {
             if let Some(progress) = &options.progress {
-                progress("predict", i as u64 + 1, total);
+                progress("predict", done as u64, total);
             }
-            result
-        };
-        queries.iter().enumerate().map(answer).collect()
+        });
+        let answers = queries.iter().zip(answers);
+        answers.map(|(query, answer)| told(query, answer)).collect()
     }
 
     /// What serves the session.
@@ -259,6 +262,14 @@ impl Inner {
     pub(crate) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
         (!self.is_cpu()).then(|| self.turns.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// An error that is the query's fault names its line.
+fn told(query: &Query, result: Result<Prediction>) -> Result<Prediction> {
+    result.map_err(|error| match error.kind() {
+        crate::ErrorKind::Input => error.of_query(query),
+        _ => error,
+    })
 }
 
 fn file_name(path: &std::path::Path) -> String {

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use super::pooling::pool;
 use super::*;
 use crate::device::DeviceRequest;
+use crate::error::ErrorKind;
 use crate::tokenizer::tests::SMALL;
 use crate::weights::{
-    Activation, Architecture, Precision, WeightsWriter, XlmrConfig, expected_tensors,
+    Activation, Architecture, Pooling, Precision, WeightsWriter, XlmrConfig, expected_tensors,
 };
+use crate::xlmr::read;
+use burn::tensor::{Tensor, TensorData};
 
 fn compute() -> Compute {
     Compute::with_threads(DeviceRequest::Cpu, Some(2)).unwrap()
@@ -50,7 +54,7 @@ fn meta(kind: ModelKind) -> Meta {
     }
 }
 
-fn write(path: &Path, meta: &Meta, damage: impl Fn(&str, &mut Vec<f32>)) {
+fn write(path: &Path, meta: &Meta, precision: Precision, damage: impl Fn(&str, &mut Vec<f32>)) {
     let mut writer = WeightsWriter::create(path, meta, Some(SMALL.as_bytes())).unwrap();
     for (seed, (name, shape)) in expected_tensors(meta).into_iter().enumerate() {
         let count = shape.iter().product::<u64>() as usize;
@@ -61,9 +65,7 @@ fn write(path: &Path, meta: &Meta, damage: impl Fn(&str, &mut Vec<f32>)) {
                 .collect(),
         };
         damage(&name, &mut values);
-        writer
-            .tensor(&name, &shape, Precision::F32, &values)
-            .unwrap();
+        writer.tensor(&name, &shape, precision, &values).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -73,9 +75,17 @@ fn load(meta: &Meta) -> Result<Expert> {
 }
 
 fn load_on(meta: &Meta, compute: &Compute) -> Result<Expert> {
+    load_with(meta, Precision::F32, compute)
+}
+
+fn load_as(meta: &Meta, precision: Precision) -> Result<Expert> {
+    load_with(meta, precision, &compute())
+}
+
+fn load_with(meta: &Meta, precision: Precision, compute: &Compute) -> Result<Expert> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("expert.weights");
-    write(&path, meta, |_, _| {});
+    write(&path, meta, precision, |_, _| {});
     Expert::load(Weights::open(&path, Default::default())?, compute, None)
 }
 
@@ -177,7 +187,8 @@ fn scores_that_are_not_finite_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("expert.weights");
     // Finite weights whose product is not.
-    write(&path, &meta(ModelKind::Ner), |name, values| {
+    let ner = meta(ModelKind::Ner);
+    write(&path, &ner, Precision::F32, |name, values| {
         if name == "head.weight" {
             values.fill(f32::MAX);
         }
@@ -209,7 +220,7 @@ fn pooling_takes_the_first_the_last_or_the_mean() {
         (Pooling::Last, [2.0, 3.0, 8.0, 9.0]),
         (Pooling::Mean, [2.0, 3.0, 6.0, 7.0]),
     ] {
-        let got = read(pool(&hidden, &units, units.len(), pooling)).unwrap();
+        let got = read(pool(hidden.clone(), &units, pooling)).unwrap();
         let close = got
             .iter()
             .zip(expected)
@@ -272,22 +283,52 @@ fn our_arithmetic_gives_what_burns_does() {
     assert!(near(&alone[4..8], &ours_packed[..4]) && near(&alone[16..20], &ours_packed[4..8]));
 }
 
+/// Everything but the times.
+fn plain(mut output: NerOutput) -> NerOutput {
+    output.timings = Timings::default();
+    output
+}
+
 #[test]
-fn rows_that_fill_up_come_after_the_units() {
-    let device = burn::tensor::Device::flex();
-    let states: Vec<f32> = (0..10).map(|at| at as f32).collect();
-    let states = Tensor::<2>::from_data(TensorData::new(states, [5, 2]), &device);
-    let units = [1..3, 4..5];
-    let cases = [
-        (Pooling::First, [2.0, 3.0, 8.0, 9.0]),
-        (Pooling::Last, [4.0, 5.0, 8.0, 9.0]),
-        (Pooling::Mean, [3.0, 4.0, 8.0, 9.0]),
+fn sentences_of_a_batch_are_labelled_as_each_alone() {
+    let mut meta = meta(ModelKind::Ner);
+    let sentences: [(&[&str], &[&str]); 6] = [
+        (&["a", "ab", "b"], &["b a"]),
+        (&[], &["a"]),
+        (&["b"], &[]),
+        (&["ab"; 9], &["b b b"]),
+        (&["b", "a"], &["ab ab", "a"]),
+        (&["a", "ab", "b"], &["b a"]),
     ];
-    for (pooling, expected) in cases {
-        for rows in [2, 4] {
-            let pooled = pool(&states, &units, rows, pooling);
-            assert_eq!(pooled.dims(), [rows, 2]);
-            assert_eq!(read(pooled).unwrap()[..4], expected, "{pooling:?}");
+    let queries = sentences.map(|(words, contexts)| NerQuery { words, contexts });
+    for pooling in [Pooling::First, Pooling::Last, Pooling::Mean] {
+        if let Architecture::Xlmr(config) = &mut meta.architecture {
+            config.pooling = pooling;
+        }
+        for precision in [Precision::F32, Precision::Q8] {
+            let expert = load_as(&meta, precision).unwrap();
+            let batch = expert.ner_batch(&queries, &Cancel::new());
+            assert_eq!(batch.len(), queries.len());
+            for (output, query) in batch.into_iter().zip(&queries) {
+                let alone = expert
+                    .ner(query.words, query.contexts, &Cancel::new())
+                    .unwrap();
+                let output = output.unwrap();
+                if precision == Precision::Q8 {
+                    assert_eq!(plain(output), plain(alone), "{pooling}");
+                    continue;
+                }
+                let flat = |rows: &[Vec<f32>]| rows.concat();
+                let (got, expected) = (flat(&output.emissions), flat(&alone.emissions));
+                assert_eq!(got.len(), expected.len());
+                let close = |(x, y): (&f32, &f32)| (x - y).abs() < 1e-5;
+                assert!(got.iter().zip(&expected).all(close), "{pooling}");
+                assert_eq!(
+                    (output.input, output.labels),
+                    (alone.input, alone.labels),
+                    "{pooling}"
+                );
+            }
         }
     }
 }
@@ -298,4 +339,55 @@ fn on_the_cpu_there_is_nothing_to_warm_up() {
     let mut runs = 0;
     expert.warm_up(&Cancel::new(), &mut |_| runs += 1).unwrap();
     assert_eq!(runs, 0);
+}
+
+#[test]
+fn relations_of_a_batch_are_classified_as_each_alone_and_fail_alone() {
+    let words = ["a", "b", "ab"];
+    let query = |subject, object| ReQuery {
+        words: &words[..],
+        subject,
+        object,
+        contexts: &NONE[..],
+    };
+    // The object may come first; the second is outside the words; the markers of the last do not fit.
+    let queries = [query(1..2, 0..1), query(0..1, 3..4), query(0..1, 2..3)];
+    for precision in [Precision::F32, Precision::Q8] {
+        let expert = load_as(&meta(ModelKind::Re), precision).unwrap();
+        let batch = expert.re_batch(&queries, &Cancel::new());
+        for (output, query) in batch.into_iter().zip(&queries) {
+            let (subject, object) = (query.subject.clone(), query.object.clone());
+            let alone = expert.re(&words, subject, object, &NONE, &Cancel::new());
+            match (output, alone) {
+                (Ok(output), Ok(alone)) => {
+                    let close = |(x, y): (&f32, &f32)| (x - y).abs() < 1e-5;
+                    assert!(output.logits.iter().zip(&alone.logits).all(close));
+                    assert!(precision == Precision::F32 || output.logits == alone.logits);
+                    assert_eq!(output.logits.len(), alone.logits.len());
+                    assert_eq!(output.input, alone.input);
+                }
+                (Err(output), Err(alone)) => {
+                    assert_eq!(output.to_string(), alone.to_string());
+                    assert_eq!(query.object, 3..4);
+                }
+                (output, alone) => panic!("{output:?}, alone {alone:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_batch_stops() {
+    let expert = load(&meta(ModelKind::Ner)).unwrap();
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let query = NerQuery {
+        words: &["a"],
+        contexts: &NONE,
+    };
+    let batch = expert.ner_batch(&[query, query], &cancel);
+    let kinds = batch
+        .iter()
+        .map(|output| output.as_ref().unwrap_err().kind());
+    assert_eq!(kinds.collect::<Vec<_>>(), [ErrorKind::Cancelled; 2]);
 }

@@ -7,7 +7,6 @@ use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::gpu::buckets;
 use crate::input::Input;
-use crate::weights::ModelKind;
 
 /// One shape that a model was run in so that later runs find it compiled and tuned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,6 @@ impl Expert {
             return Ok(());
         }
         let longest = self.config().max_length as usize;
-        let joined = self.meta().kind == ModelKind::Re;
         for rows in buckets(longest) {
             // The longest length may lie between two; then its last one is always padded.
             let lengths: &[usize] = match rows > longest {
@@ -43,12 +41,14 @@ impl Expert {
                 // Padding itself is an id of every vocabulary.
                 let input = Input {
                     ids: vec![self.config().pad_token_id; n],
-                    words: Vec::new(),
-                    markers: None,
+                    words: vec![0..1, 0..1],
+                    markers: Some([0..1, 0..1]),
                     truncated: false,
                 };
                 let started = Instant::now();
-                self.scores(&input, &[0..1, 0..1], joined, cancel)?;
+                for scores in self.pass(self.meta().kind, &[&input], cancel) {
+                    scores?;
+                }
                 told(WarmedUp {
                     rows,
                     padded: n < rows,

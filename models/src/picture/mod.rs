@@ -98,15 +98,25 @@ impl Picture {
         limits: &PictureLimits,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let told = |message: String| Error::input(format!("{}: {message}", path.display()));
-        let bytes = read(path, limits).map_err(|failure| match failure {
+        let bytes = Self::read(path, limits)?;
+        Self::from_bytes(&bytes, preprocess, limits)
+            .map_err(|message| Error::input(format!("{}: {message}", path.display())))
+    }
+
+    /// Reads the bytes of a picture's file, to [decode](Self::decode).
+    ///
+    /// # Errors
+    /// Of kind `Input`, with the path in the message, where there is no such file, it cannot be read, is
+    /// longer than the limit, or is not a regular file (a folder, a pipe).
+    pub fn read(path: impl AsRef<Path>, limits: &PictureLimits) -> Result<Vec<u8>> {
+        let path = path.as_ref();
+        read(path, limits).map_err(|failure| match failure {
             Unread::Io(error) => {
                 let message = format!("{}: cannot read this picture: {error}", path.display());
                 Error::caused(ErrorKind::Input, message, error)
             }
-            Unread::Refused(message) => told(message),
-        })?;
-        Self::from_bytes(&bytes, preprocess, limits).map_err(told)
+            Unread::Refused(message) => Error::input(format!("{}: {message}", path.display())),
+        })
     }
 
     fn from_bytes(bytes: &[u8], preprocess: &Preprocess, limits: &PictureLimits) -> Decoded<Self> {

@@ -149,7 +149,18 @@ impl ComputeArgs {
     fn session(
         &self,
         bundle: &Bundle,
+        effort: EffortArgs,
+        console: &Console,
+    ) -> std::result::Result<Session, Failure> {
+        self.session_with_cache(bundle, effort, None, console)
+    }
+
+    /// The same with a cache of so many entries.
+    fn session_with_cache(
+        &self,
+        bundle: &Bundle,
         EffortArgs { effort }: EffortArgs,
+        cache: Option<usize>,
         console: &Console,
     ) -> std::result::Result<Session, Failure> {
         if !effort.is_exact() && !bundle.reads_text_index() {
@@ -162,6 +173,7 @@ impl ComputeArgs {
             threads: self.threads.map(usize::from),
             effort,
             precision: None,
+            cache,
             progress: Some(Arc::new(move |model: &str, done, total| {
                 progress.set_length(total);
                 progress.set_position(done);

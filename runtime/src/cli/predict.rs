@@ -43,6 +43,9 @@ pub struct Args {
     /// Write a page to look at, too
     #[arg(long, value_name = "F")]
     html: Option<PathBuf>,
+    /// Remember so many sentences and pictures: CLIP does not run, and nothing is searched, for one that came before
+    #[arg(long, value_name = "N", conflicts_with = "text")]
+    cache: Option<usize>,
     #[command(flatten)]
     effort: EffortArgs,
 }
@@ -93,7 +96,8 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
         )),
         None => None,
     };
-    let session = compute.session(&Bundle::open(&args.bundle)?, args.effort, console)?;
+    let bundle = Bundle::open(&args.bundle)?;
+    let session = compute.session_with_cache(&bundle, args.effort, args.cache, console)?;
     let wanted = match args.detail {
         DetailArg::Answer => Detail::Answer,
         DetailArg::Labels => Detail::Labels,

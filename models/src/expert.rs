@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::layers::{LayerNorm, Linear};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Meta, ModelKind, Precision, Weights, XlmrConfig};
+use crate::weights::{Layout, Meta, ModelKind, Weights, XlmrConfig, has_panels};
 use crate::xlmr::Encoder;
 
 mod warm_up;
@@ -135,7 +135,7 @@ impl Expert {
             return refuse("the expert has no tokenizer: convert it again".to_owned());
         };
         if !compute.is_gpu() {
-            report_dequantized(&weights);
+            report_packed(&weights);
         }
         let encoder = Encoder::load(&weights, compute)?;
         let (norm, head) = compute.run(|| {
@@ -343,17 +343,17 @@ fn load_crf(weights: &Weights) -> Result<Crf> {
     })
 }
 
-/// Says in the log what is unpacked when the session starts, on the CPU.
-fn report_dequantized(weights: &Weights) {
+/// Says in the log what is packed when the session starts, because the file has not been laid out for the CPU.
+fn report_packed(weights: &Weights) {
     let packed = |tensor: &&crate::weights::TensorInfo| {
-        tensor.precision != Precision::F32 && !tensor.name.starts_with("embeddings.")
+        has_panels(&tensor.name) && tensor.stored(Layout::Panels).is_none()
     };
     let tensors = weights.tensors().iter().filter(packed).count();
     if tensors > 0 {
         tracing::info!(
             file = %weights.container().path().display(),
             tensors,
-            "dequantized to f32 as the session starts"
+            "packed into memory as the session starts; `morelet-convert model --target cpu` saves that"
         );
     }
 }

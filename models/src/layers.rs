@@ -109,24 +109,24 @@ impl LayerNorm {
             self.eps,
         )
     }
+}
 
-    /// Normalizes each vector of a sum.
-    pub(crate) fn forward_sum<const D: usize>(&self, x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
-        #[cfg(feature = "cpu")]
-        if let Some((kernels, gamma, beta)) = &self.host {
-            return host::map(x.clone(), y, x.dims(), |x, y| {
-                layer_norm(
-                    kernels.level(),
-                    y.to_vec(),
-                    Some(x),
-                    gamma,
-                    beta,
-                    self.eps as f32,
-                )
-            });
-        }
-        self.forward(x + y)
-    }
+/// The norm of `y + residual`, where there is a norm to take, on the CPU.
+#[cfg(feature = "cpu")]
+fn normed(norm: Option<&LayerNorm>, y: Vec<f32>, residual: &[f32]) -> Vec<f32> {
+    let Some((norm, (kernels, gamma, beta))) =
+        norm.and_then(|norm| Some((norm, norm.host.as_ref()?)))
+    else {
+        return y;
+    };
+    layer_norm(
+        kernels.level(),
+        y,
+        Some(residual),
+        gamma,
+        beta,
+        norm.eps as f32,
+    )
 }
 
 /// Sequences that lie one after the other in the rows of one tensor, `[1, n, d]`, and the rows that are
@@ -283,12 +283,13 @@ impl SelfAttention {
     }
 
     /// Attention to `x`, `[1, n, d]`, of all rows, or in the last layer only of `queries`, the rows that are
-    /// asked for: `[1, m, d]`.
+    /// asked for: `[1, m, d]`. With `norm`, added to the rows that ask, and normalized.
     pub(crate) fn forward(
         &self,
         x: Tensor<3>,
         queries: Option<Tensor<3>>,
         sequences: &Sequences,
+        norm: Option<&LayerNorm>,
     ) -> Tensor<3> {
         match (&self.query, &self.key, &self.value, &self.output) {
             #[cfg(feature = "cpu")]
@@ -314,7 +315,9 @@ impl SelfAttention {
                 let queries = queries.unwrap_or_else(|| x.clone());
                 let shape = queries.dims();
                 host::map(x, queries, shape, |x, queries| {
-                    self_attention(kernels, &matrices, &packing, x, last.then_some(queries))
+                    let asked = last.then_some(queries);
+                    let attended = self_attention(kernels, &matrices, &packing, x, asked);
+                    normed(norm, attended, queries)
                 })
             }
             (
@@ -330,7 +333,7 @@ impl SelfAttention {
                 };
                 let query = split(query.forward(x.clone()));
                 let key = split(key.forward(x.clone()));
-                let value = split(value.forward(x));
+                let value = split(value.forward(x.clone()));
                 // The default scale, 1/√(d / heads): with any other, a GPU leaves its fused kernel.
                 let options = AttentionModuleOptions {
                     is_causal: self.causal,
@@ -339,9 +342,12 @@ impl SelfAttention {
                 let mask = sequences.mask.clone();
                 let attended = module::attention(query, key, value, mask, None, options);
                 let attended = attended.swap_dims(1, 2).reshape([batch, n, d]);
-                let attended = widen(output.forward(attended));
-                match queries {
-                    Some(_) => select(attended, &sequences.wanted()),
+                let mut attended = widen(output.forward(attended));
+                if queries.is_some() {
+                    attended = select(attended, &sequences.wanted());
+                }
+                match norm {
+                    Some(norm) => norm.forward(queries.unwrap_or(x) + attended),
                     None => attended,
                 }
             }
@@ -374,17 +380,22 @@ impl FeedForward {
         })
     }
 
-    /// `[1, n, d]` to `[1, n, d]`, in `f32`.
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// `[1, n, d]` to `[1, n, d]`, in `f32`. With `norm`, added to x, and normalized.
+    pub(crate) fn forward(&self, x: Tensor<3>, norm: Option<&LayerNorm>) -> Tensor<3> {
         match (&self.up, &self.down) {
             #[cfg(feature = "cpu")]
             (Weight::Packed(kernels, up), Weight::Packed(_, down)) => {
                 host::map(x.clone(), x.clone(), x.dims(), |x, _| {
-                    feed_forward(kernels, up, down, self.activation, x)
+                    normed(norm, feed_forward(kernels, up, down, self.activation, x), x)
                 })
             }
             (Weight::Device(up), Weight::Device(down)) => {
-                widen(down.forward(activate(widen(up.forward(x)), self.activation)))
+                let between = activate(widen(up.forward(x.clone())), self.activation);
+                let y = widen(down.forward(between));
+                match norm {
+                    Some(norm) => norm.forward(x + y),
+                    None => y,
+                }
             }
             // Both are loaded alike.
             _ => x,

@@ -34,13 +34,13 @@
 //!
 //! # What runs where
 //!
-//! The layers run on the device: on the CPU in `f32`, on a GPU with the factors of products in `f16` where
-//! it has that, and everything that is summed up in `f32`. The table of word embeddings, half of a large
-//! model, is never loaded: the rows of one input are gathered from the map and summed on the host. On a GPU
-//! weights that are stored in `q8` stay so; on the CPU they are unpacked to `f32` once, when a session
-//! starts, and the log says so. Nothing goes back to the host before the scores of the head. What follows
-//! them is a few thousand numbers, and is done on the host in `f64`: the CRF's marginals in log space, the
-//! softmax of a relation, the gate.
+//! The layers run on the device. On the CPU they are operations of our own (`kernels/`): products with weights
+//! as they lie in the map, of 8-bit integers where the file has `q8` or `q4`, and between them everything in
+//! `f32`. On a GPU they are Burn's, with the factors of products in `f16` where it has that, everything that
+//! is summed up in `f32`, and `q8` packed as in the file. The table of word embeddings, half of a large
+//! model, is never loaded: the rows of one input are gathered from the map and summed on the host. Nothing
+//! goes back to the host before the scores of the head. What follows them is a few thousand numbers, and is
+//! done on the host in `f64`: the CRF's marginals in log space, the softmax of a relation, the gate.
 //!
 //! A run can be stopped between two layers by its [`Cancel`] handle. A panic below us, in a kernel or in
 //! a tokenizer, becomes an [`Error`].

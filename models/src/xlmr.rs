@@ -208,14 +208,9 @@ impl Layer {
     /// `only`: the rows that go on, where not all do.
     fn forward(&self, x: Tensor<3>, only: Option<&[usize]>, sequences: &Sequences) -> Tensor<3> {
         let queries = only.map(|rows| select(x.clone(), rows));
-        let attended = self
-            .attention
-            .forward(x.clone(), queries.clone(), sequences);
-        let x = self
-            .attention_norm
-            .forward_sum(queries.unwrap_or(x), attended);
-        let between = self.ffn.forward(x.clone());
-        self.ffn_norm.forward_sum(x, between)
+        let norm = Some(&self.attention_norm);
+        let x = self.attention.forward(x, queries, sequences, norm);
+        self.ffn.forward(x, Some(&self.ffn_norm))
     }
 }
 

@@ -76,8 +76,8 @@ impl Layers {
             if at == last {
                 x = select(x, &[row]);
             }
-            x = x + layer.attention.forward(normed, queries, &sequences);
-            x = x.clone() + layer.mlp.forward(layer.norm2.forward(x));
+            x = x + layer.attention.forward(normed, queries, &sequences, None);
+            x = x.clone() + layer.mlp.forward(layer.norm2.forward(x), None);
         }
         Ok(x)
     }

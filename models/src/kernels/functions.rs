@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_coarse_gelu_is_near_the_fine_one() {
         for at in -4000..4000 {
-            let x = at as f32 / 500.0;
+            let x = at as f32 / 800.0;
             let (mut fine, mut coarse) = ([x], [x]);
             activate::<true>(Activation::Gelu, &mut fine);
             activate_coarsely::<true>(Activation::Gelu, &mut coarse);

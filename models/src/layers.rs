@@ -129,6 +129,9 @@ fn normed(norm: Option<&LayerNorm>, y: Vec<f32>, residual: &[f32]) -> Vec<f32> {
     )
 }
 
+/// The rows of a sequence among the queries, and among all.
+type RowsOfSequence = (Range<usize>, Range<usize>);
+
 /// Sequences that lie one after the other in the rows of one tensor, `[1, n, d]`, and the rows that are
 /// asked for. A layer computes nothing for others where no later layer needs them.
 #[derive(Clone, Debug)]
@@ -177,7 +180,7 @@ impl Sequences {
     }
 
     /// Of each sequence, its rows among the queries and among all; and the place of each query.
-    fn packing(&self, last: bool) -> (Vec<(Range<usize>, Range<usize>)>, Vec<usize>) {
+    fn packing(&self, last: bool) -> (Vec<RowsOfSequence>, Vec<usize>) {
         let mut end = 0;
         let (mut packing, mut places) = (Vec::new(), Vec::new());
         for (rows, wanted) in self.rows.iter().zip(&self.wanted) {
@@ -207,7 +210,7 @@ pub(crate) enum Weight {
     /// By our own kernels.
     Packed(&'static Kernels, Matrix),
     /// As a tensor.
-    Device(Linear),
+    Device(Box<Linear>),
 }
 
 impl Weight {
@@ -218,7 +221,7 @@ impl Weight {
                 let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
                 Self::Packed(kernels, packed::matrix(weights, &matrix, Some(&bias))?)
             }
-            None => Self::Device(Linear::load(weights, name, compute)?),
+            None => Self::Device(Box::new(Linear::load(weights, name, compute)?)),
         })
     }
 
@@ -227,7 +230,7 @@ impl Weight {
     pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
         Ok(match compute.kernels() {
             Some(kernels) => Self::Packed(kernels, packed::matrix(weights, name, None)?),
-            None => Self::Device(Linear::load_matrix(weights, name, compute)?),
+            None => Self::Device(Box::new(Linear::load_matrix(weights, name, compute)?)),
         })
     }
 
@@ -239,7 +242,7 @@ impl Weight {
                 let [n, _] = x.dims();
                 host::map(x.clone(), x, [n, matrix.outputs], |x, _| {
                     let mut out = vec![0.0; n * matrix.outputs];
-                    project(kernels, x, vec![(matrix, &mut out)]);
+                    project(kernels, x, vec![(matrix, &mut out[..])]);
                     out
                 })
             }

@@ -94,10 +94,10 @@ impl Encoder {
             if n == 0 || n > most {
                 return Err(Error::input(format!("expected 1 to {most} ids, got {n}")));
             }
-            if rows.iter().any(|&row| row >= n) {
-                return Err(Error::input(format!(
-                    "expected rows below {n}, got {rows:?}"
-                )));
+            let ascending = rows.windows(2).all(|pair| pair[0] < pair[1]);
+            if !ascending || rows.last().is_some_and(|&row| row >= n) {
+                let message = format!("expected rows below {n}, ascending, got {rows:?}");
+                return Err(Error::input(message));
             }
         }
         if self.compute.kernels().is_some() {

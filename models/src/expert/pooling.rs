@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn reads_only_what_pooling_reads_whatever_the_order_of_the_units() {
         let units = [5..8, 1..2, 2..4];
-        let cases: [(Pooling, &[usize], [Range<usize>; 3]); 3] = [
+        type Case<'a> = (Pooling, &'a [usize], [Range<usize>; 3]);
+        let cases: [Case<'_>; 3] = [
             (Pooling::First, &[1, 2, 5], [2..3, 0..1, 1..2]),
             (Pooling::Last, &[1, 3, 7], [2..3, 0..1, 1..2]),
             (Pooling::Mean, &[1, 2, 3, 5, 6, 7], [3..6, 0..1, 1..3]),

@@ -83,8 +83,8 @@ pub(super) fn matrix(
     let data = match data {
         Some(data) => data,
         None => {
-            let shape: Vec<usize> = (weights.info(name).map(|info| rows_and_width(&info.shape)))
-                .flatten()
+            let shape: Vec<usize> = (weights.info(name))
+                .and_then(|info| rows_and_width(&info.shape))
                 .map_or_else(Vec::new, |(rows, width)| {
                     vec![rows as usize, width as usize]
                 });

@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Integers or floats that begin at a multiple of 64 bytes. One that is dropped is kept for the next that this
-/// thread asks for.
+/// Integers or floats that begin at a multiple of 64 bytes.
 pub(crate) struct Buffer<T> {
     lines: Vec<Line>,
     len: usize,
+    /// Whether it is kept for another when it is dropped.
+    is_scratch: bool,
     kind: PhantomData<T>,
 }
 
@@ -36,11 +37,13 @@ impl<T: Number> Buffer<T> {
         Self {
             lines: vec![Line([0; 64]); lines::<T>(len)],
             len,
+            is_scratch: false,
             kind: PhantomData,
         }
     }
 
-    /// A buffer for a moment; what its numbers are is not said.
+    /// A buffer for a moment; what its numbers are is not said. When it is dropped its memory is kept for the next
+    /// that this thread asks for.
     pub(crate) fn scratch(len: usize) -> Self {
         let wanted = lines::<T>(len);
         let kept = DROPPED.with_borrow_mut(|dropped| {
@@ -57,6 +60,7 @@ impl<T: Number> Buffer<T> {
         Self {
             lines,
             len,
+            is_scratch: true,
             kind: PhantomData,
         }
     }
@@ -69,6 +73,9 @@ fn lines<T>(len: usize) -> usize {
 
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
+        if !self.is_scratch {
+            return;
+        }
         let lines = std::mem::take(&mut self.lines);
         // While a thread ends its store may be gone.
         let _ = DROPPED.try_with(|dropped| {

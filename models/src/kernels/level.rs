@@ -22,9 +22,11 @@ impl Level {
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn detect() -> Self {
         use std::arch::is_x86_feature_detected as has;
-        if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq") {
+        let avx2 = has!("avx2") && has!("fma") && has!("f16c");
+        let avx512 = has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq");
+        if avx2 && avx512 {
             Self::Avx512
-        } else if has!("avx2") && has!("fma") && has!("f16c") {
+        } else if avx2 {
             Self::Avx2
         } else {
             Self::Base

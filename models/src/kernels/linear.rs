@@ -248,15 +248,15 @@ vectorized! {
         for (row, (&scale, &total)) in scales.iter().zip(totals).enumerate() {
             let sums = &mut sums[row * width..][columns.clone()];
             let block = &block.0[row * SIDE..][..SIDE];
-            // Each weight was stored 128 too large.
-            let excess = 128 * total;
+            // Each weight was stored 128 too large. (Rows that only fill a tile may hold anything.)
+            let excess = total.wrapping_mul(128);
             if first {
                 for (sum, &product) in sums.iter_mut().zip(block) {
-                    *sum = (product - excess) as f32 * scale;
+                    *sum = product.wrapping_sub(excess) as f32 * scale;
                 }
             } else {
                 for (sum, &product) in sums.iter_mut().zip(block) {
-                    *sum = fma::<FMA>((product - excess) as f32, scale, *sum);
+                    *sum = fma::<FMA>(product.wrapping_sub(excess) as f32, scale, *sum);
                 }
             }
         }

@@ -140,14 +140,14 @@ vectorized! {
     fn quantize(x: &[f32], tile: &mut [i8], at: usize) -> (f32, i32) {
         let max = largest(x);
         let scale = max / 127.0;
-        if scale == 0.0 || !scale.is_finite() {
+        let inverse = 127.0 / max;
+        if scale == 0.0 || !scale.is_finite() || !inverse.is_finite() {
             for block in tile.chunks_exact_mut(BLOCK_BYTES) {
                 block[at * K_BLOCK..][..K_BLOCK].fill(0);
             }
             // A NaN goes on, so that the result is not finite either.
             return (scale, 0);
         }
-        let inverse = 127.0 / max;
         let mut sums = [0_i32; TILE];
         for (x, block) in x.chunks(K_BLOCK).zip(tile.chunks_exact_mut(BLOCK_BYTES)) {
             let Some(place) = block[at * K_BLOCK..].first_chunk_mut() else {

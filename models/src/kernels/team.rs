@@ -5,12 +5,15 @@
 //! team when a pass begins, wait for work by looking for it, and leave when the pass ends. A thread that is
 //! busy elsewhere joins later or never: work is taken piece by piece, and the one who began the pass does what
 //! nobody else does.
+//!
+//! A pass must not wait for other work of its pool: the threads that would do it are in the team until the pass ends.
 
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// How often a waiting thread looks before it offers its processor to others: some ten microseconds.
+/// How often a waiting thread looks before it offers its processor to others: some ten to a hundred
+/// microseconds, by how long the processor's pause is.
 const LOOKS: u32 = 2000;
 
 /// Work that is cut into pieces: what is called with the number of each.
@@ -30,6 +33,8 @@ struct Team {
     /// Threads that look at the work, other than the leader.
     inside: AtomicUsize,
     panicked: AtomicBool,
+    /// Threads that follow.
+    followers: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -51,6 +56,7 @@ pub(crate) fn awake<T: Send>(pass: impl FnOnce() -> T + Send) -> T {
         next: AtomicUsize::new(0),
         inside: AtomicUsize::new(0),
         panicked: AtomicBool::new(false),
+        followers: AtomicUsize::new(0),
         over: AtomicBool::new(false),
     };
     rayon::in_place_scope(|scope| {
@@ -60,7 +66,12 @@ pub(crate) fn awake<T: Send>(pass: impl FnOnce() -> T + Send) -> T {
         TEAM.set(&team);
         let result = catch_unwind(AssertUnwindSafe(pass));
         TEAM.set(std::ptr::null());
-        team.over.store(true, Ordering::Release);
+        team.over.store(true, Ordering::SeqCst);
+        // Else the scope, which waits for them, would begin other work of the pool underneath this pass.
+        let mut looks = 0;
+        while team.followers.load(Ordering::SeqCst) > 0 {
+            look(&mut looks);
+        }
         result.unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
@@ -103,6 +114,8 @@ impl Team {
             // SAFETY: `data` is the `work` below, which outlives the job.
             unsafe { (*data.cast::<F>())(at) }
         }
+        // What a piece of this job shares out is no job of the team's.
+        let _outer = Outer(TEAM.replace(std::ptr::null()));
         let job = Job {
             call: call::<F>,
             data: std::ptr::from_ref(work).cast(),
@@ -119,20 +132,22 @@ impl Team {
         while self.inside.load(Ordering::SeqCst) > 0 {
             look(&mut looks);
         }
+        let panicked = self.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = done {
             resume_unwind(panic);
         }
-        if self.panicked.swap(false, Ordering::Relaxed) {
+        if panicked {
             panic!("an operation panicked on another thread");
         }
     }
 
     /// Helps with one job after the other until the pass is over.
     fn follow(&self) {
+        self.followers.fetch_add(1, Ordering::SeqCst);
         let (mut seen, mut looks) = (0, 0);
-        while !self.over.load(Ordering::Acquire) {
+        while !self.over.load(Ordering::SeqCst) {
             let state = self.state.load(Ordering::SeqCst);
-            if state % 2 == 0 || state == seen {
+            if state.is_multiple_of(2) || state == seen {
                 look(&mut looks);
                 continue;
             }
@@ -149,6 +164,7 @@ impl Team {
             }
             self.inside.fetch_sub(1, Ordering::SeqCst);
         }
+        self.followers.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Takes pieces until there are none.
@@ -161,6 +177,15 @@ impl Team {
             // SAFETY: the job's data lives until the leader has seen everybody leave.
             unsafe { (job.call)(job.data, at) };
         }
+    }
+}
+
+/// Makes a team this thread's again.
+struct Outer(*const Team);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        TEAM.set(self.0);
     }
 }
 
@@ -200,6 +225,22 @@ mod tests {
                 assert_eq!(items, [2, 4, 6]);
             });
         }
+    }
+
+    #[test]
+    fn a_piece_may_share_out_work_of_its_own() {
+        pool(3).install(|| {
+            awake(|| {
+                let mut items = [0; 9];
+                for_each(&mut items, |at, item| {
+                    let mut inner = [0; 4];
+                    for_each(&mut inner, |place, number| *number = place + at);
+                    *item = inner.iter().sum();
+                });
+                let expected: Vec<usize> = (0..9).map(|at| 6 + 4 * at).collect();
+                assert_eq!(items[..], expected);
+            });
+        });
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub(crate) fn self_attention(
     let (width, heads) = (matrices.query.outputs, packing.heads);
     let int8 = matrices.query.is_int8() && matrices.key.is_int8() && matrices.value.is_int8();
     let mut attended = Buffer::scratch(queries.unwrap_or(x).len());
-    if int8 && (width / heads.max(1)).is_multiple_of(TILE) {
+    // By heads the weights are read once for each sequence.
+    let one = packing.sequences.len() == 1;
+    if one && int8 && (width / heads.max(1)).is_multiple_of(TILE) {
         let matrices = HeadMatrices {
             query: matrices.query,
             key: matrices.key,

@@ -249,10 +249,11 @@ fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) 
     drop(device);
     let made = Made::folder(keep)?;
     if args.make_only {
-        return Ok(match args.module {
+        match args.module {
             Some(Module::Expert) => made.expert(&plan, console)?,
             None => made.bundle(&plan, console)?,
-        });
+        }
+        return Ok(());
     }
     make_elsewhere(&made, args, compute, console)?;
     match args.module {

@@ -97,7 +97,13 @@ fn answer(session: &Inner, queries: &[Query], options: &RunOptions) -> Vec<Resul
         // What stopped may have failed in another way; say the reason.
         Ok(answers) if options.cancel.is_cancelled() => answers
             .into_iter()
-            .map(|answer| answer.map_err(|_| Error::cancelled()))
+            .map(|answer| {
+                answer.map_err(|error| match error.kind() {
+                    // The query's own fault stays its own.
+                    ErrorKind::Input => error,
+                    _ => Error::cancelled(),
+                })
+            })
             .collect(),
         Ok(answers) => answers,
         // A panic below, which a session turns into an error.

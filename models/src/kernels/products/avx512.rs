@@ -97,6 +97,7 @@ pub(super) unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
             match (operands.rows, operands.panels) {
                 // SAFETY: by the contract.
                 $(($rows, 1) => unsafe { float_rows::<$rows, 1>(operands, out) },
+                // SAFETY: as above.
                 ($rows, _) => unsafe { float_rows::<$rows, 2>(operands, out) },)*
                 _ => {}
             }

@@ -149,7 +149,7 @@ impl Made {
 
     /// The same, read.
     pub fn queries(&self) -> Result<Vec<Query>> {
-        crate::Queries::open(&self.queries_file(), None, None)?.collect()
+        crate::Queries::open(self.queries_file(), None, None)?.collect()
     }
 }
 

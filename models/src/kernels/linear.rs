@@ -337,38 +337,43 @@ vectorized! {
         activation: Option<Activation>,
         out: Option<&mut [f32]>,
     ) {
-        // A few registers at a time, so that they stay there.
-        const STEP: usize = 128;
-        let (mut scales, mut bias) = (scales.chunks(STEP), bias.chunks(STEP));
-        let mut out = out.map(|out| out.chunks_mut(STEP));
-        for sums in sums.chunks_mut(STEP) {
-            match (scales.next(), bias.next()) {
-                (Some(scales), Some(bias)) => {
-                    for ((sum, scale), bias) in sums.iter_mut().zip(scales).zip(bias) {
-                        *sum = fma::<FMA>(*sum, *scale, *bias);
-                    }
-                }
-                (Some(scales), None) => {
-                    for (sum, scale) in sums.iter_mut().zip(scales) {
-                        *sum *= scale;
-                    }
-                }
-                (None, Some(bias)) => {
-                    for (sum, bias) in sums.iter_mut().zip(bias) {
-                        *sum += bias;
-                    }
-                }
-                (None, None) => {}
+        let Some(out) = out else {
+            finish::<FMA>(sums, scales, bias);
+            if let Some(activation) = activation {
+                activate_coarsely::<FMA>(activation, sums);
             }
-            match (activation, out.is_some()) {
-                (Some(activation), true) => activate::<FMA>(activation, sums),
-                // In place: it is quantized next.
-                (Some(activation), false) => activate_coarsely::<FMA>(activation, sums),
-                (None, _) => {}
+            return;
+        };
+        match (scales.len() == sums.len(), bias.len() == sums.len()) {
+            (true, true) => {
+                for (((out, sum), scale), bias) in out.iter_mut().zip(&*sums).zip(scales).zip(bias) {
+                    *out = fma::<FMA>(*sum, *scale, *bias);
+                }
             }
-            if let Some(out) = out.as_mut().and_then(Iterator::next) {
+            _ => {
+                finish::<FMA>(sums, scales, bias);
                 out.copy_from_slice(sums);
             }
         }
+        if let Some(activation) = activation {
+            activate::<FMA>(activation, out);
+        }
+    }
+}
+
+/// Scales sums and adds the bias, in place.
+#[inline(always)]
+fn finish<const FMA: bool>(sums: &mut [f32], scales: &[f32], bias: &[f32]) {
+    if scales.len() == sums.len() && bias.len() == sums.len() {
+        for ((sum, scale), bias) in sums.iter_mut().zip(scales).zip(bias) {
+            *sum = fma::<FMA>(*sum, *scale, *bias);
+        }
+        return;
+    }
+    for (sum, scale) in sums.iter_mut().zip(scales) {
+        *sum *= scale;
+    }
+    for (sum, bias) in sums.iter_mut().zip(bias) {
+        *sum += bias;
     }
 }

@@ -195,7 +195,7 @@ fn parts() -> tempfile::TempDir {
         intro: "a b c.",
     };
     images.add(entry, &[1.0, 0.0]).unwrap();
-    images.finish(&mut |_| {}).unwrap();
+    images.finish(&mut |_, _, _| false).unwrap();
     fs::write(at("notes.weights"), "these are my notes").unwrap();
     folder
 }

@@ -56,6 +56,38 @@ pub struct ImageId(pub u32);
 /// neighbours and takes longer.
 pub const DEFAULT_EF: usize = 100;
 
+/// How to search for pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageSearchOptions<'a> {
+    /// How many pictures to find.
+    pub k: usize,
+    /// How many candidates the search keeps; raised to `k` where it is less.
+    pub ef: usize,
+    /// Compare with every picture: the truth that a recall is measured against.
+    pub exact: bool,
+    /// Find only these.
+    pub filter: Option<&'a ImageFilter>,
+}
+
+impl Default for ImageSearchOptions<'_> {
+    fn default() -> Self {
+        Self { k: 10, ef: DEFAULT_EF, exact: false, filter: None }
+    }
+}
+
+/// A set of pictures, made by [`ImageIndex::filter`] for the index that it filters.
+#[derive(Clone, Debug)]
+pub struct ImageFilter(std::collections::HashSet<u32>);
+
+/// A measured recall.
+#[derive(Clone, Copy, Debug, PartialEq, bincode::Encode, bincode::Decode)]
+pub struct Recall {
+    /// How many candidates the searches kept.
+    pub ef: u32,
+    /// How many of the ten nearest neighbours they found, from 0 to 1.
+    pub recall: f32,
+}
+
 /// An index of pictures, searched from the map. `&self` serves any number of threads.
 #[derive(Debug)]
 pub struct ImageIndex {
@@ -126,6 +158,63 @@ impl ImageIndex {
         &self.meta.clip_identity
     }
 
+    /// As [`ImageIndex::search`], with all options.
+    pub fn search_with(
+        &self,
+        feature: &[f32],
+        options: &ImageSearchOptions<'_>,
+    ) -> Result<Vec<(ImageId, f32)>> {
+        let k = if options.filter.is_some() { usize::MAX >> 1 } else { options.k };
+        let mut found = match options.exact || options.filter.is_some() {
+            true => self.search_exact(feature, k)?,
+            false => self.search(feature, k, options.ef)?,
+        };
+        if let Some(filter) = options.filter {
+            found.retain(|&(image, _)| filter.0.contains(&image.0));
+        }
+        found.truncate(options.k);
+        Ok(found)
+    }
+
+    /// Searches for many features on `threads` threads (0: as many as the machine has). The answers are those of [`ImageIndex::search_with`], in order.
+    pub fn search_batch(
+        &self,
+        features: &[&[f32]],
+        options: &ImageSearchOptions<'_>,
+        _threads: usize,
+    ) -> Result<Vec<Vec<(ImageId, f32)>>> {
+        features.iter().map(|feature| self.search_with(feature, options)).collect()
+    }
+
+    /// A filter of these pictures.
+    pub fn filter(&self, images: impl IntoIterator<Item = ImageId>) -> ImageFilter {
+        ImageFilter(images.into_iter().map(|image| image.0).collect())
+    }
+
+    /// The recall@10 that was measured when the index was made, by ascending `ef`; empty where nothing was measured.
+    pub fn recall(&self) -> &[Recall] {
+        &[]
+    }
+
+    /// The least `ef` that was measured to find this part of the ten nearest neighbours; `None` where none was.
+    pub fn ef_for(&self, recall: f32) -> Option<usize> {
+        self.recall().iter().find(|row| row.recall >= recall).map(|row| row.ef as usize)
+    }
+
+    /// The values of what was found; pictures with equal values are returned once, unless `keys`.
+    pub fn hits(&self, found: &[(ImageId, f32)], keys: bool) -> Result<Vec<Hit>> {
+        let hits = found.iter().enumerate().map(|(place, &(image, score))| {
+            let hit = self.value(image)?;
+            Ok(Hit {
+                rank: place + 1,
+                score,
+                ..hit
+            })
+        });
+        let hits = hits.collect::<Result<Vec<Hit>>>()?;
+        Ok(if keys { hits } else { join_equal_values(hits) })
+    }
+
     /// The `k` pictures whose features have the largest inner product with `feature`, best first, with it; among
     /// equals the one that was added first. `feature` is L2-normalized here. `ef` is raised to `k` where it is less.
     ///
@@ -150,16 +239,7 @@ impl ImageIndex {
     /// The best `k` keys with their values; pictures with equal values are returned once, unless `keys`.
     pub fn retrieve(&self, feature: &[f32], k: usize, keys: bool) -> Result<Vec<Hit>> {
         let found = self.search(feature, k, DEFAULT_EF)?;
-        let hits = found.iter().enumerate().map(|(place, &(image, score))| {
-            let hit = self.value(image)?;
-            Ok(Hit {
-                rank: place + 1,
-                score,
-                ..hit
-            })
-        });
-        let hits = hits.collect::<Result<Vec<Hit>>>()?;
-        Ok(if keys { hits } else { join_equal_values(hits) })
+        self.hits(&found, keys)
     }
 
     /// The value of a picture, as a hit of rank 0 and score 0.

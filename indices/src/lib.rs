@@ -80,7 +80,7 @@ mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
-pub use image::{DEFAULT_EF, ImageId, ImageIndex, Vectors};
+pub use image::{DEFAULT_EF, ImageFilter, ImageId, ImageIndex, ImageSearchOptions, Recall, Vectors};
 #[cfg(feature = "build")]
 pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use store::Value;

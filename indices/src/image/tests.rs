@@ -60,7 +60,7 @@ fn build(path: &Path, vectors: Vectors, features: &[Vec<f32>]) -> Result<morelet
             feature,
         )?;
     }
-    builder.finish(&mut |_| {})
+    builder.finish(&mut |_, _, _| false)
 }
 
 /// The inner products of normalized vectors in f64, best first: what every answer is compared with.

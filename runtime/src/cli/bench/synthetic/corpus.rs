@@ -111,7 +111,7 @@ pub(super) fn image_index(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    builder.finish(&mut |_| {})?;
+    builder.finish(&mut |_, _, _| false)?;
     Ok(())
 }
 

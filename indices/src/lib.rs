@@ -80,7 +80,9 @@ mod varint;
 
 pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
-pub use image::{DEFAULT_EF, ImageFilter, ImageId, ImageIndex, ImageSearchOptions, Recall, Vectors};
+pub use image::{
+    DEFAULT_EF, ImageFilter, ImageId, ImageIndex, ImageSearchOptions, Recall, Vectors,
+};
 #[cfg(feature = "build")]
 pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use store::Value;

@@ -100,6 +100,7 @@ mod foreign;
 mod hash;
 mod header;
 mod load;
+mod scratch;
 mod table;
 mod writer;
 
@@ -111,5 +112,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use hash::{Hash, Hasher};
 pub use header::Kind;
 pub use load::Load;
+pub use scratch::{Scratch, ScratchMap};
 pub use table::Section;
 pub use writer::{SectionWriter, Suspended, Writer};

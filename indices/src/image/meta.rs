@@ -3,25 +3,33 @@
 use bincode::{Decode, Encode};
 use morelet_mapped::Bytes;
 
+use super::recall::Recall;
+use super::record::{Layout, MAX_LINKS};
 use super::vectors::Vectors;
 use crate::error::Result;
 
 /// The section of [`Meta`].
 pub(crate) const META: &str = "image.meta";
+/// The section of records, one for each node.
+pub(crate) const NODES: &str = "nodes";
+/// The section of what rows of integers are differences from.
+pub(crate) const CENTRE: &str = "centre";
+/// The section of rows for the last candidates.
+pub(crate) const RERANK: &str = "rerank";
 /// The section of picture numbers, by node.
 pub(crate) const IDS: &str = "ids";
 /// The section that says where the numbers of each node begin.
 pub(crate) const STARTS: &str = "ids.starts";
 /// The revision of all sections of the index but those of the values.
-pub(crate) const REVISION: u32 = 1;
+pub(crate) const REVISION: u32 = 2;
 
 /// The longest feature that an index takes. CLIP's are 512 to 1024 long.
 pub(crate) const MAX_DIM: u32 = 65_536;
-/// The most layers above the lowest. Each has 0.29 times the nodes of the one below.
-const MAX_LAYERS: usize = 64;
+/// The most rows of the table of recalls.
+const MAX_RECALLS: usize = 256;
 
 /// The section `image.meta`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct Meta {
     /// The identity of the CLIP that made the features.
     pub clip_identity: String,
@@ -31,43 +39,65 @@ pub(crate) struct Meta {
     pub nodes: u32,
     /// The number of pictures.
     pub pictures: u32,
-    /// How the features are kept.
+    /// How the features that are searched are kept.
     pub vectors: Vectors,
-    /// The numbers of nodes in the layers above the lowest, from below.
-    pub upper: Vec<u32>,
+    /// Whether there are more exact ones for the last candidates.
+    pub rerank: bool,
+    /// The most links of a node.
+    pub links: u32,
+    /// How many of the first nodes a search may begin at.
+    pub entries: u32,
+    /// What searches found when the index was made.
+    pub recall: Vec<Recall>,
 }
 
 impl Meta {
     /// What must hold between the counts before any of them is used.
     pub fn check(&self) -> Result<(), String> {
-        if !(1..=MAX_DIM).contains(&self.dim) {
-            return Err(format!(
-                "a feature is {} long: expected 1 to {MAX_DIM}",
-                self.dim
-            ));
-        }
-        if self.nodes > self.pictures || (self.nodes == 0) != (self.pictures == 0) {
-            return Err(format!(
+        let expect = |holds: bool, what: String| if holds { Ok(()) } else { Err(what) };
+        expect(
+            (1..=MAX_DIM).contains(&self.dim),
+            format!("a feature is {} long: expected 1 to {MAX_DIM}", self.dim),
+        )?;
+        expect(
+            self.nodes <= self.pictures && (self.nodes == 0) == (self.pictures == 0),
+            format!(
                 "{} nodes for {} pictures: expected one to each, or fewer",
                 self.nodes, self.pictures
-            ));
-        }
-        if self.upper.len() > MAX_LAYERS {
-            return Err(format!(
-                "{} layers: expected at most {MAX_LAYERS}",
-                self.upper.len()
-            ));
-        }
-        let mut below = self.nodes;
-        for &layer in &self.upper {
-            if layer == 0 || layer > below {
-                return Err(format!(
-                    "a layer has {layer} nodes: expected 1 to {below}, as many as the one below"
-                ));
-            }
-            below = layer;
-        }
-        Ok(())
+            ),
+        )?;
+        expect(
+            self.pictures < u32::MAX,
+            format!("{} pictures: expected fewer", self.pictures),
+        )?;
+        expect(
+            (1..=MAX_LINKS).contains(&self.links),
+            format!(
+                "nodes have up to {} links: expected 1 to {MAX_LINKS}",
+                self.links
+            ),
+        )?;
+        expect(
+            self.entries <= self.nodes && (self.entries == 0) == (self.nodes == 0),
+            format!(
+                "searches begin at {} of {} nodes: expected one, or more",
+                self.entries, self.nodes
+            ),
+        )?;
+        expect(
+            self.recall.len() <= MAX_RECALLS
+                && self.recall.is_sorted_by(|a, b| a.ef < b.ef)
+                && self
+                    .recall
+                    .iter()
+                    .all(|row| (0.0..=1.0).contains(&row.recall)),
+            "the measured recalls are in no order, or not between 0 and 1".to_owned(),
+        )
+    }
+
+    /// How the records lie.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.vectors, self.dim as usize, self.links, self.nodes)
     }
 }
 

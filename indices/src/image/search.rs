@@ -1,126 +1,147 @@
-//! Searching the graph (algorithms 2 and 5 of the paper).
+//! Searching the graph of an index.
+//!
+//! The upper layers of HNSW, which are there to find a place to begin, are replaced by a scan of the first nodes, which
+//! were chosen from all over the index.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::sync::{Mutex, PoisonError};
 
-use super::graph::{Graph, Layer};
-use super::vectors::Rows;
-use crate::error::Result;
+use super::beam::{Beam, Candidate, Graph, sort};
+use super::nodes::{Nodes, Products};
+use super::query::Query;
+use super::record::Damage;
 
-/// A node and its inner product with the query. The greater is the better; among equals the lower node.
-#[derive(Clone, Copy, PartialEq)]
-struct Candidate {
-    score: f32,
-    node: u32,
+/// So many of the best entries a search begins at.
+const BEGINNINGS: usize = 4;
+/// Nodes that are compared in a row are compared in pieces of so many.
+pub(super) const PIECE: u32 = 256;
+/// More idle memories are not kept, however many searches there were at once.
+const MOST_IDLE: usize = 16;
+/// A list that grew longer is not kept: some search asked for very much.
+const WORTH_KEEPING: usize = 1 << 16;
+
+/// Memory that searches use again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub query: Query,
+    pub products: Products,
+    pub beam: Beam,
 }
 
-impl Eq for Candidate {}
+/// Idle scratch memories.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Box<Scratch>>>);
 
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score
-            .total_cmp(&other.score)
-            .then(other.node.cmp(&self.node))
+impl Pool {
+    /// Calls `act` with memory that nobody else uses meanwhile.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Scratch) -> T) -> T {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut scratch = taken.unwrap_or_default();
+        let result = act(&mut scratch);
+        let mut idle = idle();
+        if idle.len() < MOST_IDLE && scratch.beam.candidates.capacity() <= WORTH_KEEPING {
+            idle.push(scratch);
+        }
+        result
     }
 }
 
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+/// Nodes with a query.
+struct Asked<'a> {
+    nodes: &'a Nodes<'a>,
+    query: &'a Query,
+    products: &'a mut Products,
+}
+
+impl Graph for Asked<'_> {
+    type Error = Damage;
+
+    #[inline]
+    fn links(&self, node: u32, links: &mut Vec<u32>) -> Result<(), Damage> {
+        self.nodes.links(node, links)
+    }
+
+    #[inline]
+    fn scores(&mut self, nodes: &[u32]) -> &[f32] {
+        self.nodes.scores(self.query, nodes, self.products)
     }
 }
 
-/// About the `ef` nodes nearest to `query`, in no order.
-pub(crate) fn search(
-    graph: &Graph,
-    rows: &Rows,
-    query: &[f32],
+/// Puts about the `ef` nodes nearest to the query into the candidates, best first. Nodes whose bit is set in
+/// `without` are as if they were not there.
+pub(super) fn nearest(
+    nodes: &Nodes<'_>,
     ef: usize,
-) -> Result<Vec<(f32, u32)>> {
-    if graph.len() == 0 || ef == 0 {
-        return Ok(Vec::new());
-    }
-    let mut searcher = Searcher {
-        rows,
+    without: Option<&[u64]>,
+    scratch: &mut Scratch,
+) -> Result<(), Damage> {
+    let Scratch {
         query,
-        row: rows.buffer(),
-        visited: vec![0; (graph.len() as usize).div_ceil(64)],
+        products,
+        beam,
+    } = scratch;
+    beam.begin(nodes.len, without);
+    let absent = |node: u32| {
+        let word = without.and_then(|words| words.get(node as usize / 64));
+        word.is_some_and(|word| word >> (node % 64) & 1 == 1)
     };
-    let mut entry = searcher.score(0);
-    let mut layers = graph.descend().peekable();
-    while let Some(layer) = layers.next() {
-        if layers.peek().is_none() {
-            return searcher.nearest(layer, entry, ef);
-        }
-        entry = searcher.climb(layer, entry)?;
-    }
-    Ok(Vec::new())
-}
-
-struct Searcher<'a> {
-    rows: &'a Rows,
-    query: &'a [f32],
-    row: Vec<f32>,
-    /// A bit for each node, of the lowest layer.
-    visited: Vec<u64>,
-}
-
-impl Searcher<'_> {
-    fn score(&mut self, node: u32) -> Candidate {
-        let score = self.rows.inner_product(node, self.query, &mut self.row);
-        Candidate { score, node }
-    }
-
-    /// Marks a node; true the first time.
-    fn visit(&mut self, node: u32) -> bool {
-        let (word, bit) = (&mut self.visited[node as usize / 64], 1 << (node % 64));
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
-    }
-
-    /// From node to better neighbour, as long as there is one. Each step is better than the last, so it ends.
-    fn climb(&mut self, layer: &Layer, mut best: Candidate) -> Result<Candidate> {
-        loop {
-            let from = best;
-            for neighbour in layer.neighbours(from.node) {
-                best = best.max(self.score(neighbour?));
-            }
-            if best == from {
-                return Ok(best);
-            }
-        }
-    }
-
-    /// The best `ef` nodes that can be reached through nodes among the best `ef`.
-    fn nearest(&mut self, layer: &Layer, entry: Candidate, ef: usize) -> Result<Vec<(f32, u32)>> {
-        self.visit(entry.node);
-        let mut candidates = BinaryHeap::from([entry]);
-        let mut nearest = BinaryHeap::from([Reverse(entry)]);
-        while let Some(candidate) = candidates.pop() {
-            let worst = nearest.peek().map(|&Reverse(worst)| worst);
-            if nearest.len() >= ef && worst > Some(candidate) {
-                break;
-            }
-            for neighbour in layer.neighbours(candidate.node) {
-                let neighbour = neighbour?;
-                if !self.visit(neighbour) {
-                    continue;
-                }
-                let found = self.score(neighbour);
-                let worst = nearest.peek().map(|&Reverse(worst)| worst);
-                if nearest.len() < ef || Some(found) > worst {
-                    candidates.push(found);
-                    nearest.push(Reverse(found));
-                    if nearest.len() > ef {
-                        nearest.pop();
+    let mut best: [Option<Candidate>; BEGINNINGS] = [None; BEGINNINGS];
+    let mut from = 0;
+    while from < nodes.entries {
+        let to = nodes.entries.min(from + PIECE);
+        beam.numbers.clear();
+        beam.numbers
+            .extend((from..to).filter(|&node| !absent(node)));
+        let scores = nodes.scores(query, &beam.numbers, products);
+        for (&score, &node) in scores.iter().zip(&beam.numbers) {
+            let mut found = Candidate::new(score, node);
+            for place in &mut best {
+                match place {
+                    Some(better) if better.before(&found) => {}
+                    Some(worse) => std::mem::swap(worse, &mut found),
+                    None => {
+                        *place = Some(found);
+                        break;
                     }
                 }
             }
         }
-        Ok(nearest
-            .into_iter()
-            .map(|Reverse(found)| (found.score, found.node))
-            .collect())
+        from = to;
     }
+    for candidate in best.into_iter().flatten() {
+        beam.enter(candidate);
+    }
+    let mut asked = Asked {
+        nodes,
+        query,
+        products,
+    };
+    beam.search(&mut asked, ef)
+}
+
+/// How many candidates are put into order by better rows, for `k` answers.
+fn reranked(k: usize) -> usize {
+    k.saturating_mul(2).saturating_add(16)
+}
+
+/// Puts the best candidates into the order that the best rows there are give, and drops those behind them. Where the rows
+/// that were searched are the best there are, nothing changes.
+pub(super) fn rerank(nodes: &Nodes<'_>, k: usize, scratch: &mut Scratch) {
+    if nodes.rerank.is_empty() {
+        return;
+    }
+    let Scratch {
+        query,
+        products,
+        beam,
+    } = scratch;
+    beam.candidates.truncate(reranked(k));
+    beam.numbers.clear();
+    beam.numbers
+        .extend(beam.candidates.iter().map(|candidate| candidate.node));
+    let scores = nodes.exact_scores(query, &beam.numbers, products);
+    for (candidate, &score) in beam.candidates.iter_mut().zip(scores) {
+        candidate.score = score;
+    }
+    sort(&mut beam.candidates);
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use morelet_mapped::{OpenOptions, Verify};
 
 use super::*;
+use crate::error::Result;
 
 /// Numbers from 0 to 1: SplitMix64.
 struct Random(u64);

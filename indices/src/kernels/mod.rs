@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod plain;
+pub(crate) mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 

@@ -1,0 +1,119 @@
+//! Pictures of finished indexes into a new one, with their graphs.
+
+use half::f16;
+
+use super::builder::ImageIndexBuilder;
+use crate::error::{Error, Result};
+use crate::image::index::ImageIndex;
+use crate::image::vectors::{Vectors, stored_integer};
+
+impl ImageIndexBuilder {
+    /// Adds the pictures of a finished index that `keep` wants; it is asked about each once, in order, by its id. Features come
+    /// as exact as the index has them. Where most of the new index comes from one, its graph is gone on with, which is much
+    /// quicker than making it again.
+    ///
+    /// # Errors
+    /// An index of another CLIP or dimension; a damaged file.
+    pub fn add_index(
+        &mut self,
+        index: &ImageIndex,
+        keep: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<()> {
+        let path = index.container().path().display();
+        if index.dim() != self.options.dim {
+            return Err(Error::input(format_args!(
+                "{path}: expected features of {} values, as those before have, got {}",
+                self.options.dim,
+                index.dim()
+            )));
+        }
+        if index.clip_identity() != self.options.clip_identity {
+            return Err(Error::input(format_args!(
+                "{path}: expected features of the CLIP {}, got those of {}",
+                self.options.clip_identity,
+                index.clip_identity()
+            )));
+        }
+        let mut kept = vec![false; index.len() as usize];
+        let mut unreadable = None;
+        index.values().for_each_id(|number, id| {
+            match (str::from_utf8(id), kept.get_mut(number as usize)) {
+                (Ok(id), Some(kept)) => *kept = keep(id),
+                _ => unreadable = Some(number),
+            }
+        })?;
+        if let Some(number) = unreadable {
+            return Err(Error::input(format_args!(
+                "{path}: the id of picture {number} is damaged: copy the file again"
+            )));
+        }
+        // The row of each node of which a picture is kept, and of each picture.
+        let nodes = index.nodes();
+        let mut rows = vec![None; nodes.len as usize];
+        let mut row_of = vec![0; index.len() as usize];
+        let (first, mut feature) = (self.features.len(), Vec::new());
+        for node in 0..nodes.len {
+            let pictures = index.pictures(node)?;
+            let is_kept = |&image: &u32| kept.get(image as usize).copied().unwrap_or(false);
+            if !pictures.iter().any(is_kept) {
+                continue;
+            }
+            read(index, node, &mut feature);
+            let row = self.features.add(&feature)?;
+            rows[node as usize] = Some(row);
+            for &image in pictures {
+                if let Some(row_of) = row_of.get_mut(image as usize) {
+                    *row_of = row;
+                }
+            }
+        }
+        let added = self.features.len() - first;
+        self.graph.grow(self.features.len());
+        let mut links = Vec::new();
+        for node in 0..nodes.len {
+            let Some(row) = rows[node as usize].filter(|&row| row >= first) else {
+                continue;
+            };
+            links.clear();
+            nodes
+                .links(node, &mut links)
+                .map_err(|damage| index.damaged(damage))?;
+            let linked = links.iter().filter_map(|&link| rows[link as usize]);
+            self.graph.set(row, linked.filter(|&link| link != row));
+        }
+        self.sources.push((first, added));
+        let numbers = (0..index.len()).filter(|&number| kept[number as usize]);
+        self.pictures
+            .extend(numbers.map(|number| row_of[number as usize]));
+        self.values
+            .copy(&mut self.writer, index.values(), |number| {
+                kept.get(number as usize).copied().unwrap_or(false)
+            })
+    }
+}
+
+/// The feature of a node, as exactly as the index has it.
+fn read(index: &ImageIndex, node: u32, feature: &mut Vec<f32>) {
+    let nodes = index.nodes();
+    let (layout, place) = (nodes.layout, node as usize);
+    let half = |&bits: &[u8; 2]| f16::from_le_bytes(bits).to_f32();
+    feature.clear();
+    if !nodes.rerank.is_empty() {
+        let row = &nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim];
+        feature.extend(row.as_chunks::<2>().0.iter().map(half));
+        return;
+    }
+    let row = layout.rows(nodes.records).row(node);
+    match layout.vectors {
+        Vectors::F16 => feature.extend(row.as_chunks::<2>().0.iter().map(half)),
+        Vectors::F32 => {
+            let floats = row.as_chunks::<4>().0.iter();
+            feature.extend(floats.map(|&bits| f32::from_le_bytes(bits)));
+        }
+        Vectors::I8 => {
+            let (scale, _) = layout.scale(nodes.records, node);
+            let values = row.iter().zip(nodes.centre);
+            feature.extend(values.map(|(&byte, &c)| f32::from(stored_integer(byte)) * scale + c));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The features as they come: each once.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::Path;
+
+use half::f16;
+use morelet_mapped::{Scratch, ScratchMap};
+
+use crate::error::{Error, Result};
+use crate::image::vectors::{Vectors, normalize};
+
+/// Features of length 1, in a scratch file, one after the other.
+pub(super) struct Features {
+    dim: usize,
+    vectors: Vectors,
+    scratch: Scratch,
+    len: u32,
+    /// By a hash of its bits, the number of a feature.
+    seen: HashMap<u128, u32>,
+    unit: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+impl Features {
+    /// None, on the disk of `folder`.
+    pub fn create_in(folder: &Path, dim: usize, vectors: Vectors) -> Result<Features> {
+        Ok(Features {
+            dim,
+            vectors,
+            scratch: Scratch::create_in(folder)?,
+            len: 0,
+            seen: HashMap::new(),
+            unit: Vec::new(),
+            bytes: Vec::new(),
+        })
+    }
+
+    /// The features so far.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The number of `feature`, which is added if it is new. What is kept with half precision is equal if it is equal
+    /// with half precision.
+    pub fn add(&mut self, feature: &[f32]) -> Result<u32> {
+        normalize(feature, &mut self.unit)?;
+        // Adding zero makes −0 a plain 0.
+        match self.vectors {
+            Vectors::F32 => self.unit.iter_mut().for_each(|value| *value += 0.0),
+            _ => {
+                for value in &mut self.unit {
+                    *value = f16::from_f32(*value).to_f32() + 0.0;
+                }
+            }
+        }
+        self.bytes.clear();
+        self.bytes
+            .extend(self.unit.iter().flat_map(|value| value.to_le_bytes()));
+        // 128 bits: of four thousand million features, two are taken for each other once in 10¹⁹ times.
+        let half = |seed: u8| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u8(seed);
+            hasher.write(&self.bytes);
+            u128::from(hasher.finish())
+        };
+        let hash = half(0) << 64 | half(1);
+        if let Some(&known) = self.seen.get(&hash) {
+            return Ok(known);
+        }
+        if self.len == u32::MAX - 1 {
+            return Err(Error::too_large("more than 4,294,967,294 features"));
+        }
+        self.scratch.put(&self.bytes)?;
+        self.seen.insert(hash, self.len);
+        self.len += 1;
+        Ok(self.len - 1)
+    }
+
+    /// All of them, `[n, dim]`.
+    pub fn finish(self) -> Result<ScratchMap<f32>> {
+        Ok(self.scratch.map()?)
+    }
+
+    /// The length of a feature.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+}

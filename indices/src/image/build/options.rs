@@ -1,0 +1,82 @@
+//! What an index of pictures is built from, and how.
+
+use crate::error::{Error, Result};
+use crate::image::meta::MAX_DIM;
+use crate::image::record::MAX_LINKS;
+use crate::image::vectors::Vectors;
+
+/// Fewer links do not hold a graph together.
+const LEAST_LINKS: usize = 4;
+
+/// How an index is built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageOptions {
+    /// The identity of the CLIP checkpoint that makes the features (64 hexadecimal digits).
+    pub clip_identity: String,
+    /// The length of a feature.
+    pub dim: usize,
+    /// How the features that are searched are kept.
+    pub vectors: Vectors,
+    /// Whether features of half precision are kept beside those of `i8`, for the last candidates of a search.
+    pub rerank: bool,
+    /// The most links of a node, from 4 to 64: twice the paper's M.
+    pub links: usize,
+    /// How many candidates an insertion looks at: `efConstruction` in the paper.
+    pub ef_construction: usize,
+    /// How many threads work; 0 for as many as the machine has. The index does not depend on it.
+    pub threads: usize,
+}
+
+impl ImageOptions {
+    /// The defaults for features of one CLIP.
+    pub fn new(clip_identity: impl Into<String>, dim: usize) -> ImageOptions {
+        ImageOptions {
+            clip_identity: clip_identity.into(),
+            dim,
+            vectors: Vectors::default(),
+            rerank: true,
+            links: 32,
+            ef_construction: 100,
+            threads: 0,
+        }
+    }
+
+    /// Refuses what no index can be built with.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.dim == 0 || self.dim > MAX_DIM as usize {
+            return Err(Error::input(format_args!(
+                "a feature is 1 to {MAX_DIM} long, not {}",
+                self.dim
+            )));
+        }
+        let links = LEAST_LINKS..=MAX_LINKS as usize;
+        if !links.contains(&self.links) {
+            return Err(Error::input(format_args!(
+                "a node has {LEAST_LINKS} to {MAX_LINKS} links at most, not {}",
+                self.links
+            )));
+        }
+        if self.ef_construction == 0 {
+            return Err(Error::input(
+                "an insertion must look at candidates, not at none",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether rows of half precision are kept.
+    pub(super) fn reranks(&self) -> bool {
+        self.rerank && self.vectors == Vectors::I8
+    }
+}
+
+/// One picture of the encyclopedia.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageEntry<'a> {
+    /// The key.
+    pub id: &'a str,
+    /// The title of the article that the picture belongs to.
+    pub title: &'a str,
+    /// The introduction of that article.
+    pub intro: &'a str,
+}

@@ -1,0 +1,113 @@
+//! The nodes as they lie in the file.
+
+use std::path::Path;
+
+use half::f16;
+use morelet_mapped::{Scratch, ScratchMap, Writer};
+
+use super::links::Links;
+use super::rows::GraphRows;
+use super::work::Work;
+use crate::error::Result;
+use crate::image::meta::{IDS, REVISION, STARTS};
+use crate::image::record::Layout;
+use crate::image::vectors::Vectors;
+
+/// Nodes, written down but not yet in their file.
+pub(super) struct Written {
+    pub records: ScratchMap<u8>,
+    /// Empty where no better rows are kept.
+    pub rerank: ScratchMap<u8>,
+}
+
+/// Writes records, and rows of halves where `rerank`. `order` has the row of each node, `nodes` the node of each row.
+pub(super) fn write_nodes(
+    layout: &Layout,
+    features: &[f32],
+    rows: &GraphRows,
+    links: &Links,
+    order: &[u32],
+    nodes: &[u32],
+    rerank: bool,
+    folder: &Path,
+    work: &mut Work<'_>,
+) -> Result<Written> {
+    let (mut records, mut halves) = (Scratch::create_in(folder)?, Scratch::create_in(folder)?);
+    let (mut record, mut row) = (Vec::new(), Vec::new());
+    for (place, &number) in order.iter().enumerate() {
+        let feature = &features[number as usize * layout.dim..][..layout.dim];
+        let half = |&value: &f32| f16::from_f32(value).to_le_bytes();
+        let mut scale = (1.0, 0.0);
+        row.clear();
+        match layout.vectors {
+            Vectors::F16 => row.extend(feature.iter().flat_map(half)),
+            Vectors::F32 => row.extend(feature.iter().flat_map(|value| value.to_le_bytes())),
+            Vectors::I8 => {
+                row.extend_from_slice(rows.row(number));
+                let bias = feature.iter().zip(&rows.centre);
+                let bias: f64 = bias.map(|(&x, &c)| f64::from(x) * f64::from(c)).sum();
+                scale = (rows.scale(number), bias as f32);
+            }
+        }
+        let neighbours: Vec<u32> = links
+            .of(number)
+            .iter()
+            .map(|&link| nodes[link as usize])
+            .collect();
+        layout.write(&row, scale, &neighbours, &mut record);
+        records.put(&record)?;
+        if rerank {
+            row.clear();
+            row.extend(feature.iter().flat_map(half));
+            halves.put(&row)?;
+        }
+        if place % 4096 == 0 {
+            work.tell("writing", place as u64, order.len() as u64)?;
+        }
+    }
+    Ok(Written {
+        records: records.map()?,
+        rerank: halves.map()?,
+    })
+}
+
+/// Copies a section.
+pub(super) fn write_section(
+    writer: &mut Writer,
+    name: &str,
+    bulk: bool,
+    bytes: &[u8],
+) -> Result<()> {
+    let mut section = writer.section(name, REVISION, bulk)?;
+    for piece in bytes.chunks(1 << 20) {
+        section.put(piece)?;
+    }
+    Ok(section.finish()?)
+}
+
+/// Writes which pictures each node stands for. `pictures` has the row of each picture, `nodes` the node of each row.
+pub(super) fn write_pictures(writer: &mut Writer, pictures: &[u32], nodes: &[u32]) -> Result<()> {
+    let node = |&row: &u32| nodes[row as usize];
+    let mut starts = vec![0_u32; nodes.len() + 1];
+    for row in pictures {
+        starts[node(row) as usize + 1] += 1;
+    }
+    for place in 1..starts.len() {
+        starts[place] += starts[place - 1];
+    }
+    let mut next = starts.clone();
+    let mut ids = vec![0_u32; pictures.len()];
+    for (image, row) in (0..).zip(pictures) {
+        let place = &mut next[node(row) as usize];
+        ids[*place as usize] = image;
+        *place += 1;
+    }
+    for (name, numbers) in [(IDS, ids), (STARTS, starts)] {
+        let mut section = writer.section(name, REVISION, true)?;
+        for number in numbers {
+            section.put(&number.to_le_bytes())?;
+        }
+        section.finish()?;
+    }
+    Ok(())
+}

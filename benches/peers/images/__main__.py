@@ -32,8 +32,8 @@ def options():
     parser.add_argument("--queries", type=pathlib.Path, help="a .npy file of queries; without it some of the features are held out")
     parser.add_argument("--held-out", type=int, default=1000, help="how many queries (default: 1000)")
     parser.add_argument("--peer", action="append", metavar="NAME", help=f"only these peers; `none` for none (default: {' '.join(PEERS)})")
-    parser.add_argument("--ours", action="append", metavar="NAME=OPTIONS", help="options of `image_search build`, as 'l24=--links 24'; `none` for none "
-                        "(default: i8=--vectors i8)")
+    parser.add_argument("--ours", action="append", metavar="NAME=OPTIONS",
+                        help="options of `image_search build`, as 'l24=--links 24'; `none` for none (default: i8=--vectors i8)")
     parser.add_argument("--program", type=pathlib.Path, help="`image_search`, if cargo is not to compile it")
     parser.add_argument("--threads", type=int, default=2, help="that build; one searches")
     parser.add_argument("--rounds", type=int, default=7)
@@ -87,18 +87,17 @@ def make_vectors(args):
 
 
 def compared(args, found, peers):
-    """The result of a comparison, written as JSON."""
+    """The result of a comparison."""
     from compare import compare
     from indices import Indices
     from machine import machine, versions
     from report import against
 
     rows = compare(Indices(found, args), [*args.ours, *(peer for peer in peers if peer != "none")], args)
-    result = {
+    return {
         "vectors": found.facts, "k": args.k, "threads": args.threads, "rounds": args.rounds, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "machine": machine(), "versions": versions(PACKAGES), "ours": args.ours, "against": against(rows), "rows": rows,
     }
-    return result
 
 
 def run_compare(args):

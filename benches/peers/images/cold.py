@@ -20,7 +20,7 @@ def cold(program, file, queries, ef, times):
             command = [str(program), "cold", str(file), str(queries), "--ef", str(ef), *options]
             answers.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
         if any(left):
-            print(f"{file}: {max(left):.0%} of it stayed in the page cache: another process has it mapped, or the file system keeps it", file=sys.stderr)
+            print(f"{file}: {max(left):.0%} of it stayed in the page cache: has another process mapped it?", file=sys.stderr)
         rows.append({"what": what, "still_cached": max(left, default=None), "samples": answers,
                      **{key: statistics.median([answer[key] or 0 for answer in answers]) for key in TOLD}})
     return rows

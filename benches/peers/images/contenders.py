@@ -4,8 +4,9 @@
 numbers of the k nearest rows of every query by one thread.
 
 A contender is named by its library and what it is built with: `faiss:HNSW32-c200`, `hnswlib:M16-c200`, `usearch:i8-M32-c128`. `c` is
-`efConstruction`, which usearch calls `expansion_add`. The metric is the inner product, unless it ends in `-l2` (Faiss, hnswlib) or `-cos` (usearch): of
-features of length 1 all rank the same, but quantized ones have another length than 1. There inner products are faster and find less. Of ours the name says nothing: `ours:NAME` stands for options of `image_search build`.
+`efConstruction`, which usearch calls `expansion_add`. The metric is the inner product, unless the name ends in `-l2` (Faiss, hnswlib) or
+`-cos` (usearch). Of features of length 1 all rank the same; but once quantized their lengths differ, and then the inner product is faster
+and finds less. Of ours the name says nothing: `ours:NAME` stands for options of `image_search build`.
 """
 
 import importlib.metadata
@@ -51,7 +52,8 @@ class Faiss:
         self.faiss.omp_set_num_threads(threads)
         links, *quantized = self.built.split("-")[0].split("_")
         factory = ",".join([links, *(quantized or ["Flat"])])
-        self.index = self.faiss.index_factory(self.dim, factory, self.faiss.METRIC_L2 if self.built.endswith("-l2") else self.faiss.METRIC_INNER_PRODUCT)
+        metric = self.faiss.METRIC_L2 if self.built.endswith("-l2") else self.faiss.METRIC_INNER_PRODUCT
+        self.index = self.faiss.index_factory(self.dim, factory, metric)
         self.index.hnsw.efConstruction = number(self.built, "c")
         self.index.train(base)
         self.index.add(base)

@@ -2,6 +2,9 @@
 
 from compare import TARGETS
 
+#: What a ratio is where the least `ef` finds more than was asked for: ours, theirs.
+BOUND = {(False, False): "", (True, False): "≥ ", (False, True): "≤ ", (True, True): "≈ "}
+
 
 def best(rows, target, clock):
     """By group, the row that is fastest at a recall."""
@@ -20,9 +23,11 @@ def against(rows):
         by_wall, by_cpu = best(rows, target, "qps"), best(rows, target, "qps_cpu")
         for group, row in by_wall.items():
             at, ours, ours_cpu = row["at"][str(target)], by_wall.get("ours"), by_cpu.get("ours")
-            line = {"group": group, "name": row["name"], **at, "recall": target, "build_seconds": row["build"]["seconds"], "build_cpu_seconds": row["build"]["cpu_seconds"]}
+            line = {"group": group, "name": row["name"], **at, "recall": target,
+                    "build_seconds": row["build"]["seconds"], "build_cpu_seconds": row["build"]["cpu_seconds"]}
             if ours and group != "ours":
                 qps = lambda of, clock: of["at"][str(target)][clock]
+                line["bound"] = BOUND[bool(ours["at"][str(target)].get("at_least")), bool(at.get("at_least"))]
                 line["faster"] = qps(ours, "qps") / at["qps"]
                 line["faster_cpu"] = qps(ours_cpu, "qps_cpu") / qps(by_cpu[group], "qps_cpu")
                 line["build"] = ours["build"]["seconds"] / row["build"]["seconds"]
@@ -48,7 +53,8 @@ def markdown(result):
 
 
 def against_table(lines):
-    table = ["| recall@10 | | best configuration | ef | queries/s | ours is so many times as fast | by processor time | ours takes of its building | of its processor time | of its bytes |",
+    table = ["| recall@10 | | best configuration | ef | queries/s | ours is so many times as fast | by processor time "
+             "| ours takes of its building | of its processor time | of its bytes |",
              "|---:|---|---|---:|---:|---:|---:|---:|---:|---:|"]
     for line in lines:
         if "most" in line:
@@ -56,14 +62,15 @@ def against_table(lines):
             continue
         qps = f"{'≥ ' if line.get('at_least') else ''}{line['qps']:,.0f}"
         ratios = [f"{line[key]:.2f}" if key in line else "" for key in ("faster", "faster_cpu", "build", "build_cpu", "bytes")]
-        ratios[0] = f"**{ratios[0]}**" if ratios[0] else ""
+        ratios[0] = f"**{line['bound']}{ratios[0]}**" if ratios[0] else ""
         table.append(f"| {line['recall']} | {line['group']} | {line['name']} | {line['ef']:g} | {qps} | {' | '.join(ratios)} |")
     return table
 
 
 def contenders_table(rows, n):
     targets = " | ".join(f"queries/s at {target}" for target in TARGETS)
-    table = [f"| | built in s | processor s | most memory not mapped, bytes a vector | bytes a vector: graph + search vectors | rerank | {targets} |",
+    table = ["| | built in s | processor s | most memory not mapped, bytes a vector | bytes a vector: graph + search vectors "
+             f"| rerank | {targets} |",
              "|---|---:|---:|---:|---:|---:|" + "---:|" * len(TARGETS)]
     for row in rows:
         build, facts = row["build"], row["facts"]
@@ -73,7 +80,8 @@ def contenders_table(rows, n):
         memory = beyond(build)
         memory = "–" if memory is None else f"{memory / n:,.0f}"
         speeds = [f"{at['qps']:,.0f} (ef {at['ef']:g})" if at else "–" for at in row["at"].values()]
-        table.append(f"| {row['name']} | {build['seconds']:.1f} | {build['cpu_seconds']:.1f} | {memory} | {facts['search_bytes'] / n:,.0f} | {facts['rerank_bytes'] / n:,.0f} | {' | '.join(speeds)} |")
+        table.append(f"| {row['name']} | {build['seconds']:.1f} | {build['cpu_seconds']:.1f} | {memory} | {facts['search_bytes'] / n:,.0f} | "
+                     f"{facts['rerank_bytes'] / n:,.0f} | {' | '.join(speeds)} |")
     return table
 
 

@@ -8,7 +8,7 @@ Made features are clustered as CLIP's are:
   (i + 1) ** -0.4, scaled to an expected length of 1: as in CLIP's features, the variance decays slowly over the principal components,
   which are turned by a random rotation;
 * to which 0.95 times a direction common to all is added, with two large coordinates (CLIP ViT-B/32 has them at 92 and 133): so two
-  features have a cosine of .49 in the mean;
+  features have a cosine of .47 to .49 in the mean;
 * then its length is made 1. Queries are drawn with the features and held out.
 
 The same seed and number make the same features; fewer features are not the beginning of more.
@@ -58,7 +58,8 @@ def made(work, n, seed, queries):
 def given(work, features, queries, count, seed):
     """Features that somebody else computed; without queries, `count` of them are held out."""
     files = [pathlib.Path(file).resolve() for file in (features, queries) if file]
-    facts = {"given": [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files], "held_out": None if queries else [count, seed]}
+    known = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    facts = {"given": known, "held_out": None if queries else [count, seed]}
     return prepared(work / f"given-{files[0].stem}", facts, lambda folder: take(folder, files, count, seed))
 
 
@@ -115,7 +116,8 @@ def take(folder, files, count, seed):
     features = numpy.load(files[0], mmap_mode="r")
     held_out = numpy.zeros(len(features), bool)
     if len(files) == 1:
-        chosen = numpy.random.Generator(numpy.random.PCG64(seed)).choice(len(features), min(count, len(features) // 2), replace=False)
+        drawn = numpy.random.Generator(numpy.random.PCG64(seed))
+        chosen = drawn.choice(len(features), min(count, len(features) // 2), replace=False)
         held_out[chosen] = True
         queries = features[numpy.sort(chosen)]
     else:
@@ -155,5 +157,6 @@ def find_truth(folder):
     some = base[:2000]
     pairs = (some @ some.T)[numpy.triu_indices(len(some), 1)]
     nearest = {str(rank): round(float(best[0][:, rank - 1].mean()), 4) for rank in (1, 10, 100) if rank <= k}
-    return {"n": len(base), "dim": base.shape[1], "queries": len(queries), "mean_cosine": round(float(pairs.mean()), 4), "mean_cosine_of_nearest": nearest}
+    return {"n": len(base), "dim": base.shape[1], "queries": len(queries), "mean_cosine": round(float(pairs.mean()), 4),
+            "mean_cosine_of_nearest": nearest}
 

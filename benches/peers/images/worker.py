@@ -35,7 +35,8 @@ def build(name, vectors, file, threads):
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = memory("self", "VmHWM")
     library.save(file)
-    say({"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": peak, "anonymous_bytes_before": before, "save_seconds": time.perf_counter() - start - seconds})
+    saved = time.perf_counter() - start - seconds
+    say({"seconds": seconds, "cpu_seconds": cpu, "save_seconds": saved, "peak_bytes": peak, "anonymous_bytes_before": before})
 
 
 def serve(name, vectors, file, k):
@@ -89,7 +90,9 @@ class Worker:
 
     def __init__(self, name, command, environment, log):
         self.name, self.error = name, None
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
         self.facts = self.answer()
 
     def answer(self):

@@ -36,6 +36,7 @@ def options():
                         help="options of `image_search build`, as 'l24=--links 24'; `none` for none (default: i8=--vectors i8)")
     parser.add_argument("--program", type=pathlib.Path, help="`image_search`, if cargo is not to compile it")
     parser.add_argument("--threads", type=int, default=2, help="that build; one searches")
+    parser.add_argument("--builds", type=int, default=1, help="build so many times; the fastest counts")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--ef", type=int, nargs="+", help="instead of the grid")

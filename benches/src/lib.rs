@@ -11,6 +11,8 @@
 //! | `text_search` | measures a search by BM25 in an index of any kind |
 //! | `text_peers` (feature `peers`) | measures the same searches in tantivy and Lucene, turn by turn with ours |
 //! | `text_plot` | draws how the time grows with the corpus |
+//! | `image_search` | builds an index of pictures and measures searches in it; `benches/peers/images` asks it by turns with others |
+//! | `image_plot` | draws how time, memory and building grow with the number of pictures |
 //!
 //! `morelet bench` measures the latency of every module of a bundle.
 //!
@@ -22,16 +24,22 @@
 //! empty line ends an article; among queries it is a query without terms. All files may be compressed (`.zst`).
 #![forbid(unsafe_code)]
 
+mod clock;
 mod growth;
 mod lines;
+mod npy;
 mod plot;
+mod process;
 mod random;
 mod sample;
 mod test_set;
 
+pub use clock::{Clock, Taken};
 pub use growth::{Grown, GrowthOptions, Source, grow};
 pub use lines::{Lines, open, terms_of};
+pub use npy::{Element, Npy};
 pub use plot::{Line, Plot};
+pub use process::{major_faults, memory};
 pub use sample::Samples;
 pub use test_set::{TestSet, words};
 

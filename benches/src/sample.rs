@@ -22,6 +22,11 @@ impl Samples {
         self.0.len()
     }
 
+    /// The times, in the order in which they were added.
+    pub fn times(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().copied()
+    }
+
     /// The time in µs that `percent` of the samples do not exceed (nearest rank); 0 without samples.
     pub fn percentile(&self, percent: f64) -> f64 {
         let mut sorted = self.0.clone();

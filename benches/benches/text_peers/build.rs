@@ -6,8 +6,8 @@ use std::path::Path;
 use morelet_benches::Result;
 use morelet_indices::Analyzer;
 
-use crate::clock::Taken;
 use crate::{USAGE, lucene, ours, parts, tantivy};
+use morelet_benches::Taken;
 
 /// What came of a build.
 pub struct Built {

@@ -9,9 +9,9 @@ use morelet_benches::Result;
 
 use crate::Hit;
 use crate::build::Built;
-use crate::clock::Taken;
 use crate::parts;
 use crate::search::Engine;
+use morelet_benches::Taken;
 
 /// Dictionary, postings and lengths.
 const COMPARED: &[&str] = &["tim", "tip", "tmd", "doc", "nvd", "nvm"];

@@ -19,7 +19,6 @@
 //! median counts. Lucene runs in a JVM of its own and does `--warm-up` passes first, as everybody does.
 
 mod build;
-mod clock;
 mod lucene;
 mod ours;
 mod parts;

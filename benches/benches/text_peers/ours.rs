@@ -7,8 +7,8 @@ use morelet_indices::{Analyzer, Article, ParagraphText, TextIndex, TextIndexBuil
 
 use crate::Hit;
 use crate::build::Built;
-use crate::clock::{Clock, Taken};
 use crate::search::Engine;
+use morelet_benches::{Clock, Taken};
 
 /// The sections that peers have as well.
 const COMPARED: &[&str] = &["dictionary", "terms", "terms.groups", "postings", "lengths"];

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use morelet_benches::{Result, Samples, open};
 
-use crate::clock::Taken;
 use crate::lucene::Lucene;
 use crate::ours::Ours;
 use crate::report::{Report, Set};
 use crate::tantivy::Tantivy;
 use crate::{Hit, USAGE};
+use morelet_benches::Taken;
 
 /// An index open in some engine, with the queries.
 pub trait Engine {

@@ -11,9 +11,9 @@ use tantivy::{Index, IndexBuilder, Searcher, TantivyDocument, Term};
 
 use crate::Hit;
 use crate::build::Built;
-use crate::clock::{Clock, Taken};
 use crate::parts;
 use crate::search::Engine;
+use morelet_benches::{Clock, Taken};
 
 const FIELD: &str = "text";
 /// Dictionary, postings and lengths.

@@ -18,12 +18,14 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 
 from checkpoints import SEED, SIZES, checkpoint
 from machine import machine, versions
 from report import compare, markdown, summary
 from workloads import AGAINST, PEERS, peers, workloads
 
+PACKAGES = ["torch", "transformers", "onnxruntime", "onnx", "ctranslate2", "pillow", "numpy"]
 OURS = ["f32", "f16", "q8", "q4"]
 
 
@@ -72,7 +74,7 @@ def main():
     compare(rows, AGAINST)
     result = {
         "threads": args.threads, "rounds": args.rounds, "seed": SEED, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "machine": machine(), "versions": versions(),
+        "machine": machine(), "versions": versions(PACKAGES),
         "workloads": [{"name": workload.name, "what": workload.what} for workload in chosen], "rows": rows,
     }
     (args.json or args.work / "result.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -5,7 +5,6 @@ import os
 import pathlib
 import platform
 
-PACKAGES = ["torch", "transformers", "onnxruntime", "onnx", "ctranslate2", "pillow", "numpy"]
 #: What decides which kernels run.
 FEATURES = [
     "avx2", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16",
@@ -29,9 +28,9 @@ def machine():
     }
 
 
-def versions():
+def versions(packages):
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

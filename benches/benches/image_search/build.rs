@@ -1,0 +1,95 @@
+//! Building, with what it takes.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use morelet_benches::{Clock, Npy, Result, memory};
+use morelet_indices::{ImageEntry, ImageIndexBuilder, ImageOptions};
+use serde_json::json;
+
+use crate::USAGE;
+
+/// How long between two looks at the memory.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// `build`.
+pub fn run(args: Vec<String>) -> Result<()> {
+    // Whose features these are matters to nobody here.
+    let mut options = ImageOptions::new("0".repeat(64), 0);
+    let mut paths = Vec::new();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(USAGE);
+        match arg.as_str() {
+            "--threads" => options.threads = value()?.parse()?,
+            "--vectors" => options.vectors = value()?.parse()?,
+            "--links" => options.links = value()?.parse()?,
+            "--ef-construction" => options.ef_construction = value()?.parse()?,
+            "--no-rerank" => options.rerank = false,
+            _ => paths.push(arg),
+        }
+    }
+    let [features, output] = paths.as_slice() else {
+        return Err(USAGE.into());
+    };
+
+    let mut features = Npy::<f32>::open(features)?;
+    options.dim = features.columns();
+    let told = json!({
+        "threads": options.threads, "vectors": options.vectors.to_string(), "links": options.links,
+        "ef_construction": options.ef_construction, "rerank": options.rerank,
+    });
+    let before = memory("RssAnon");
+    let clock = Clock::of_process();
+    let (built, most_beyond_maps) = with_most_memory(|| {
+        let mut builder = ImageIndexBuilder::create(output, options)?;
+        let mut row = 0;
+        while let Some(feature) = features.next()? {
+            let entry = ImageEntry {
+                id: &row.to_string(),
+                title: "a picture",
+                intro: "",
+            };
+            builder.add(entry, feature)?;
+            row += 1;
+        }
+        let added = clock.taken();
+        builder.finish(&mut |_, _, _| true)?;
+        Ok(added)
+    });
+    let (added, taken) = (built?, clock.taken());
+    let answer = json!({
+        "rows": features.rows(), "dim": features.columns(), "options": told,
+        "seconds": taken.wall.as_secs_f64(), "cpu_seconds": taken.cpu.as_secs_f64(), "add_seconds": added.wall.as_secs_f64(),
+        "peak_bytes": memory("VmHWM"), "peak_anonymous_bytes": most_beyond_maps, "anonymous_bytes_before": before,
+        "file_bytes": std::fs::metadata(output)?.len(),
+    });
+    println!("{answer}");
+    Ok(())
+}
+
+/// What `work` gives, and the most memory beyond mapped files that the process had meanwhile, as far as it was seen.
+fn with_most_memory<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, Option<u64>) {
+    /// Ends the looking, also where the work panics.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let (done, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let result = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                most.fetch_max(memory("RssAnon").unwrap_or(0), Ordering::Relaxed);
+                thread::sleep(LOOK);
+            }
+        });
+        let _done = Done(&done);
+        work()
+    });
+    let most = most.into_inner();
+    (result, (most > 0).then_some(most))
+}

@@ -45,7 +45,7 @@ class Indices:
             key = [contenders.version(name), self.options.threads]
         if known.exists() and self.file(name).exists() and not self.options.rebuild:
             facts = json.loads(known.read_text())
-            if facts["key"] == key and len(facts["times"]) >= self.options.builds:
+            if facts["key"] == key and len(facts.get("times", [])) >= self.options.builds:
                 return facts
         builds = []
         for _ in range(self.options.builds):

@@ -55,7 +55,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
             row += 1;
         }
         let added = clock.taken();
-        builder.finish(&mut |_, _, _| true)?;
+        builder.finish(&mut |_, _, _| false)?;
         Ok(added)
     });
     let (added, taken) = (built?, clock.taken());

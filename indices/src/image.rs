@@ -6,7 +6,7 @@
 //! ```text
 //! image.meta     dimension, precision, counts, measured recalls, the identity of the CLIP that made the features
 //! nodes          n records: row, scale, bias, links (`record`)
-//! centre         d × f32, with i8 only: the mean of all features, which was taken off the rows
+//! centre         d × f32: the mean of all features, which is taken off every row
 //! rerank         n × d × f16, with i8 unless left out: for the last candidates of a search
 //! ids            the numbers of the pictures of node 0, then of node 1, …, ascending for each: u32
 //! ids.starts     (n + 1) × u32: where in `ids` those of a node begin, and the end
@@ -18,8 +18,9 @@
 //! group by group, so that those that are alike lie together.
 //!
 //! A search compares 8-bit integers, of one byte a dimension, and puts its last candidates into order by half
-//! precision. Inner products do not change their order when the same vector is taken off every feature, and the mean of
-//! CLIP's features is long: without it, 127 steps are enough (`query`).
+//! precision. Inner products do not change their order when the same vector is taken off every feature (`query`), and
+//! the mean of CLIP's features is long, with a few large values: without it the same bits say more. Rounded to half precision as
+//! they are, exact searches found .9964 of the ten nearest; with the mean taken off, all.
 //!
 //! Pictures with the same feature are one node. An encyclopedia shows the same flag a thousand times, and in a graph
 //! a thousand equal nodes spend all of their links on each other: of 5000 pictures of which 3000 were equal, a search

@@ -63,7 +63,7 @@ pub struct ImageIndex {
     meta: Meta,
     layout: Layout,
     records: Bytes,
-    centre: Option<Slice<f32>>,
+    centre: Slice<f32>,
     rerank: Option<Bytes>,
     ids: Slice<u32>,
     starts: Slice<u32>,
@@ -91,10 +91,7 @@ impl ImageIndex {
         };
         let (nodes, dim) = (u64::from(meta.nodes), u64::from(meta.dim));
         let records = section(meta::NODES, nodes * layout.size as u64)?;
-        let centre = match meta.vectors {
-            Vectors::I8 => Some(section(meta::CENTRE, dim * 4)?.typed()?),
-            _ => None,
-        };
+        let centre = section(meta::CENTRE, dim * 4)?.typed()?;
         let rerank = match meta.rerank {
             true => Some(section(meta::RERANK, nodes * dim * 2)?),
             false => None,
@@ -313,7 +310,7 @@ impl ImageIndex {
         Nodes {
             layout: &self.layout,
             records: &self.records,
-            centre: self.centre.as_deref().unwrap_or_default(),
+            centre: &self.centre,
             rerank: self.rerank.as_deref().unwrap_or_default(),
             len: self.meta.nodes,
             entries: self.meta.entries,

@@ -12,7 +12,7 @@ use crate::error::Result;
 pub(crate) const META: &str = "image.meta";
 /// The section of records, one for each node.
 pub(crate) const NODES: &str = "nodes";
-/// The section of what rows of integers are differences from.
+/// The section of what rows are differences from.
 pub(crate) const CENTRE: &str = "centre";
 /// The section of rows for the last candidates.
 pub(crate) const RERANK: &str = "rerank";

@@ -11,7 +11,7 @@ pub(super) struct Nodes<'a> {
     pub layout: &'a Layout,
     /// A record for each node.
     pub records: &'a [u8],
-    /// What the rows of integers are differences from: as long as a feature, or, with other rows, empty.
+    /// What the rows are differences from: as long as a feature.
     pub centre: &'a [f32],
     /// A row of halves for each node, or nothing.
     pub rerank: &'a [u8],
@@ -47,13 +47,15 @@ impl<'a> Nodes<'a> {
                 (row_kernels().bytes)(&rows, numbers, &query.integers, integers);
                 for ((score, &product), &number) in floats.iter_mut().zip(&*integers).zip(numbers) {
                     let (scale, bias) = self.layout.scale(self.records, number);
-                    *score = query.scale * scale * product as f32 + (bias + query.offset);
+                    *score = floor(query.scale * scale * product as f32 + (bias + query.offset));
                 }
+                return floats;
             }
-            Vectors::F16 => (row_kernels().halves)(&rows, numbers, &query.unit, floats),
-            Vectors::F32 => (row_kernels().floats)(&rows, numbers, &query.unit, floats),
+            Vectors::F16 => (row_kernels().halves)(&rows, numbers, &query.difference, floats),
+            Vectors::F32 => (row_kernels().floats)(&rows, numbers, &query.difference, floats),
         }
-        floor(floats)
+        self.add_biases(query, numbers, floats);
+        floats
     }
 
     /// The inner products of the query with the best rows there are of these nodes.
@@ -73,8 +75,17 @@ impl<'a> Nodes<'a> {
             len,
         };
         products.floats.resize(numbers.len(), 0.0);
-        (row_kernels().halves)(&rows, numbers, &query.unit, &mut products.floats);
-        floor(&mut products.floats)
+        (row_kernels().halves)(&rows, numbers, &query.difference, &mut products.floats);
+        self.add_biases(query, numbers, &mut products.floats);
+        &products.floats
+    }
+
+    /// Turns products of differences into inner products.
+    fn add_biases(&self, query: &Query, numbers: &[u32], scores: &mut [f32]) {
+        for (score, &number) in scores.iter_mut().zip(numbers) {
+            let (_, bias) = self.layout.scale(self.records, number);
+            *score = floor(*score + (bias + query.offset));
+        }
     }
 
     /// Appends the links of `node`.
@@ -84,11 +95,12 @@ impl<'a> Nodes<'a> {
     }
 }
 
-fn floor(scores: &mut [f32]) -> &[f32] {
-    for score in scores.iter_mut() {
-        if score.is_nan() {
-            *score = f32::NEG_INFINITY;
-        }
+/// What is no number counts as the worst.
+#[inline]
+fn floor(score: f32) -> f32 {
+    if score.is_nan() {
+        f32::NEG_INFINITY
+    } else {
+        score
     }
-    scores
 }

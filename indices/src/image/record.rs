@@ -1,8 +1,9 @@
 //! The record of a node: its row, what the row is to be multiplied with, and its links.
 //!
 //! ```text
-//! row       the feature: i8 (128 more than the integer; a multiple of 64 bytes), f16 or f32
-//! scale     f32, and bias, f32: the inner product is about scale · Σ row · query + bias; with f16 and f32, 1 and 0
+//! row       the feature less the centre: i8 (128 more than the integer; a multiple of 64 bytes), f16 or f32
+//! scale     f32: what the integers are multiplied with; 1 with f16 and f32
+//! bias      f32: the inner product of feature and centre
 //! degree    u32: how many links there are
 //! links     the numbers of other nodes, nearest first, each of as many bits as the largest number takes,
 //!           low bits first

@@ -96,24 +96,31 @@ impl ImageIndexBuilder {
 fn read(index: &ImageIndex, node: u32, feature: &mut Vec<f32>) {
     let nodes = index.nodes();
     let (layout, place) = (nodes.layout, node as usize);
-    let half = |&bits: &[u8; 2]| f16::from_le_bytes(bits).to_f32();
+    let halves = |row: &[u8], feature: &mut Vec<f32>| {
+        let halves = row.as_chunks::<2>().0.iter();
+        feature.extend(halves.map(|&bits| f16::from_le_bytes(bits).to_f32()));
+    };
     feature.clear();
-    if !nodes.rerank.is_empty() {
-        let row = &nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim];
-        feature.extend(row.as_chunks::<2>().0.iter().map(half));
-        return;
-    }
     let row = layout.rows(nodes.records).row(node);
     match layout.vectors {
-        Vectors::F16 => feature.extend(row.as_chunks::<2>().0.iter().map(half)),
+        _ if !nodes.rerank.is_empty() => {
+            halves(
+                &nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim],
+                feature,
+            );
+        }
+        Vectors::F16 => halves(row, feature),
         Vectors::F32 => {
             let floats = row.as_chunks::<4>().0.iter();
             feature.extend(floats.map(|&bits| f32::from_le_bytes(bits)));
         }
         Vectors::I8 => {
             let (scale, _) = layout.scale(nodes.records, node);
-            let values = row.iter().zip(nodes.centre);
-            feature.extend(values.map(|(&byte, &c)| f32::from(stored_integer(byte)) * scale + c));
+            let values = row[..layout.dim].iter();
+            feature.extend(values.map(|&byte| f32::from(stored_integer(byte)) * scale));
         }
+    }
+    for (value, &c) in feature.iter_mut().zip(nodes.centre) {
+        *value += c;
     }
 }

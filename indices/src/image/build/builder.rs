@@ -19,7 +19,6 @@ use super::write::{write_nodes, write_pictures, write_section};
 use crate::error::{Error, Result};
 use crate::image::meta::{CENTRE, META, Meta, NODES, RERANK};
 use crate::image::nodes::Nodes;
-use crate::image::vectors::Vectors;
 use crate::store::ValueWriter;
 
 /// The crate makes graphs of about so many rows.
@@ -57,7 +56,7 @@ impl ImageIndexBuilder {
             _ => PathBuf::from("."),
         };
         Ok(ImageIndexBuilder {
-            features: Features::create_in(&folder, options.dim, options.vectors)?,
+            features: Features::create_in(&folder, options.dim)?,
             graph: Links::new(0, options.links),
             writer,
             values,
@@ -152,27 +151,18 @@ impl ImageIndexBuilder {
             &folder,
             work,
         )?;
-        let centre = match options.vectors {
-            Vectors::I8 => rows.centre.as_slice(),
-            _ => &[],
-        };
         let measured = Nodes {
             layout: &layout,
             records: &written.records,
-            centre,
+            centre: &rows.centre,
             rerank: &written.rerank,
             len: meta.nodes,
             entries: meta.entries,
         };
         meta.recall = measure(&measured, &features, &order, work)?;
         write_section(&mut writer, NODES, true, &written.records)?;
-        if options.vectors == Vectors::I8 {
-            let bytes: Vec<u8> = centre
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            write_section(&mut writer, CENTRE, false, &bytes)?;
-        }
+        let centre = rows.centre.iter().flat_map(|value| value.to_le_bytes());
+        write_section(&mut writer, CENTRE, false, &centre.collect::<Vec<u8>>())?;
         if meta.rerank {
             write_section(&mut writer, RERANK, true, &written.rerank)?;
         }

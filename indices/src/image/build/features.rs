@@ -4,16 +4,14 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
-use half::f16;
 use morelet_mapped::{Scratch, ScratchMap};
 
 use crate::error::{Error, Result};
-use crate::image::vectors::{Vectors, normalize};
+use crate::image::vectors::normalize;
 
 /// Features of length 1, in a scratch file, one after the other.
 pub(super) struct Features {
     dim: usize,
-    vectors: Vectors,
     scratch: Scratch,
     len: u32,
     /// By a hash of its bits, the number of a feature.
@@ -24,10 +22,9 @@ pub(super) struct Features {
 
 impl Features {
     /// None, on the disk of `folder`.
-    pub fn create_in(folder: &Path, dim: usize, vectors: Vectors) -> Result<Features> {
+    pub fn create_in(folder: &Path, dim: usize) -> Result<Features> {
         Ok(Features {
             dim,
-            vectors,
             scratch: Scratch::create_in(folder)?,
             len: 0,
             seen: HashMap::new(),
@@ -41,19 +38,11 @@ impl Features {
         self.len
     }
 
-    /// The number of `feature`, which is added if it is new. What is kept with half precision is equal if it is equal
-    /// with half precision.
+    /// The number of `feature`, which is added if it is new.
     pub fn add(&mut self, feature: &[f32]) -> Result<u32> {
         normalize(feature, &mut self.unit)?;
         // Adding zero makes −0 a plain 0.
-        match self.vectors {
-            Vectors::F32 => self.unit.iter_mut().for_each(|value| *value += 0.0),
-            _ => {
-                for value in &mut self.unit {
-                    *value = f16::from_f32(*value).to_f32() + 0.0;
-                }
-            }
-        }
+        self.unit.iter_mut().for_each(|value| *value += 0.0);
         self.bytes.clear();
         self.bytes
             .extend(self.unit.iter().flat_map(|value| value.to_le_bytes()));

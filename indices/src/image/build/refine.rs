@@ -92,6 +92,7 @@ pub(super) fn refine(
                     }
                     look(node, beginnings(node), ef, beam, asked, &mut found);
                     choose(rows, &found, links.most(), &mut kept);
+                    fill(&found, links.most() * 3 / 4, &mut kept);
                     slot.set(kept.iter().copied());
                 }
             },
@@ -208,7 +209,7 @@ fn choose(rows: &GraphRows, candidates: &[Candidate], most: usize, kept: &mut Ve
 /// Adds the nearest candidates that were not chosen, until there are `most`.
 fn fill(candidates: &[Candidate], most: usize, kept: &mut Vec<u32>) {
     for candidate in candidates {
-        if kept.len() == most {
+        if kept.len() >= most {
             break;
         }
         if !kept.contains(&candidate.node) {

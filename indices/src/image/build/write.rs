@@ -36,17 +36,18 @@ pub(super) fn write_nodes(
     let (mut record, mut row) = (Vec::new(), Vec::new());
     for (place, &number) in order.iter().enumerate() {
         let feature = &features[number as usize * layout.dim..][..layout.dim];
-        let half = |&value: &f32| f16::from_f32(value).to_le_bytes();
-        let mut scale = (1.0, 0.0);
+        let difference = || feature.iter().zip(&rows.centre).map(|(&x, &c)| x - c);
+        let half = |value: f32| f16::from_f32(value).to_le_bytes();
+        let products = feature.iter().zip(&rows.centre);
+        let bias: f64 = products.map(|(&x, &c)| f64::from(x) * f64::from(c)).sum();
+        let mut scale = 1.0;
         row.clear();
         match layout.vectors {
-            Vectors::F16 => row.extend(feature.iter().flat_map(half)),
-            Vectors::F32 => row.extend(feature.iter().flat_map(|value| value.to_le_bytes())),
+            Vectors::F16 => row.extend(difference().flat_map(half)),
+            Vectors::F32 => row.extend(difference().flat_map(f32::to_le_bytes)),
             Vectors::I8 => {
                 row.extend_from_slice(rows.row(number));
-                let bias = feature.iter().zip(&rows.centre);
-                let bias: f64 = bias.map(|(&x, &c)| f64::from(x) * f64::from(c)).sum();
-                scale = (rows.scale(number), bias as f32);
+                scale = rows.scale(number);
             }
         }
         let neighbours: Vec<u32> = links
@@ -54,11 +55,11 @@ pub(super) fn write_nodes(
             .iter()
             .map(|&link| nodes[link as usize])
             .collect();
-        layout.write(&row, scale, &neighbours, &mut record);
+        layout.write(&row, (scale, bias as f32), &neighbours, &mut record);
         records.put(&record)?;
         if rerank {
             row.clear();
-            row.extend(feature.iter().flat_map(half));
+            row.extend(difference().flat_map(half));
             halves.put(&row)?;
         }
         if place % 4096 == 0 {

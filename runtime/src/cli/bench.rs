@@ -217,14 +217,16 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
             Kind::ImageIndex => image_index::run(target, args, compute, console),
         };
     }
-    for (given, flag) in [
-        (args.tokens.is_some(), "--tokens"),
-        (args.requests.is_some(), "--requests"),
-        (args.agree.is_some(), "--agree"),
-        (args.turns, "--turns"),
+    let (model, index) = ("the weights of one model", "an image index");
+    for (given, flag, subject) in [
+        (args.tokens.is_some(), "--tokens", model),
+        (args.requests.is_some(), "--requests", model),
+        (args.agree.is_some(), "--agree", model),
+        (args.turns, "--turns", model),
+        (args.clip.is_some(), "--clip", index),
     ] {
         if given {
-            let message = format!("{flag} is for the weights of one model, not for a bundle");
+            let message = format!("{flag} is for {subject}, not for a bundle");
             return Err(Failure::Usage(message));
         }
     }

@@ -41,6 +41,7 @@ pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Con
     let pictures = [
         (args.image.is_some(), "--image"),
         (args.images.is_some(), "--images"),
+        (args.clip.is_some(), "--clip"),
     ];
     let given = pictures
         .into_iter()

@@ -200,10 +200,10 @@ fn exact_search_finds_the_nearest_and_a_recall_is_an_ef() {
     }
     let exact = built.hits(0, &["--exact"]);
     // As many candidates as there are pictures miss nothing.
-    assert_eq!(
-        strings(&built.hits(0, &["--ef", "2000"]), "title"),
-        strings(&exact, "title")
-    );
+    for ef in ["2000", "4294967295"] {
+        let found = built.hits(0, &["--ef", ef]);
+        assert_eq!(strings(&found, "title"), strings(&exact, "title"), "{ef}");
+    }
     // ef is raised to k.
     assert_eq!(built.hits(0, &["--ef", "1", "-k", "30"]).len(), 30);
     assert_eq!(built.hits(0, &["--prefault"]), built.hits(0, &[]));

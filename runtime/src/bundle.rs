@@ -138,6 +138,13 @@ impl Bundle {
             && experts.any(|expert| expert.context == crate::ContextKind::Text)
     }
 
+    /// Whether there is an image index and an expert that reads what it finds.
+    pub(crate) fn reads_image_index(&self) -> bool {
+        let mut experts = self.manifest().experts.iter();
+        self.image_index().is_some()
+            && experts.any(|expert| expert.context == crate::ContextKind::Image)
+    }
+
     /// The image index.
     pub fn image_index(&self) -> Option<&Arc<ImageIndex>> {
         self.0.image_index.as_ref()

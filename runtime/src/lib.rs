@@ -76,7 +76,8 @@
 //! | what can be asked, as a value or as a line of JSON | [`Query`], [`Queries`] |
 //! | what is answered | [`Prediction`] |
 //! | how well | [`Evaluation`] |
-//! | what is retrieved, and why | [`TextIndex`] |
+//! | what is retrieved, and why | [`TextIndex`], [`ImageIndex`] |
+//! | how hard retrieval tries | [`Effort`], [`ImageEffort`] |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -90,11 +91,13 @@ mod effort;
 mod error;
 mod evaluate;
 mod fusion;
+mod image_effort;
 mod input;
 mod jsonl;
 mod manifest;
 mod pipeline;
 mod prediction;
+mod prefault;
 mod queries;
 mod query;
 mod session;
@@ -107,14 +110,16 @@ pub use bundle::Bundle;
 pub use effort::Effort;
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{Evaluation, ExpertScores, Report, Score, Scores};
+pub use image_effort::ImageEffort;
 pub use input::{Lines, open_text};
 pub use manifest::{
     ContextKind, Decode, ExpertEntry, Fusion, FusionKind, MANIFEST_FILE, MANIFEST_FORMAT, Manifest,
     Part, PartKind, Task,
 };
 pub use morelet_indices::{
-    Explanation, Filter, Hit, ParagraphId, SearchOptions, SentenceHit, SentenceId, Snippet,
-    TermExplanation, TextIndex,
+    DEFAULT_EF, Explanation, Filter, Hit, ImageFilter, ImageId, ImageIndex, ImageSearchOptions,
+    ParagraphId, Recall, SearchOptions, SentenceHit, SentenceId, Snippet, TermExplanation,
+    TextIndex,
 };
 pub use morelet_mapped::{Load, OpenOptions, Verify};
 pub use morelet_models::Cancel;

@@ -1,8 +1,10 @@
 //! A session: the models of a bundle on a device, ready to answer.
 
 use crate::cache::Cache;
+use crate::prefault::prefault;
 use crate::query::Query;
-use crate::{Bundle, Effort, Prediction, Result, pipeline};
+use crate::{Bundle, Effort, ImageEffort, Prediction, Result, pipeline};
+use morelet_indices::ImageSearchOptions;
 use morelet_models::device::{Compute, ComputeOptions, ComputeType, DeviceInfo, DeviceRequest};
 use morelet_models::{Cancel, Clip, Expert, Gate};
 use serde::Serialize;
@@ -24,6 +26,12 @@ pub struct SessionOptions {
     pub precision: Option<ComputeType>,
     /// How hard text retrieval tries: by default it misses nothing.
     pub effort: Effort,
+    /// How hard image retrieval tries. A recall that the bundle's index was not measured to reach is an error when the session
+    /// starts.
+    pub image_effort: ImageEffort,
+    /// Whether to read what the image index searches, all but its values, before the session is ready, so that the first
+    /// searches need not wait for the disk. Memory that others need more is taken back by the system all the same.
+    pub prefault: bool,
     /// How many sentences and how many pictures the session remembers: what was retrieved for them, and CLIP's features. By
     /// default none. Answers are the same; a module that was not needed has no entry in
     /// [`timings_us`](crate::Prediction::timings_us). An entry takes the size of its contexts, some tens of kilobytes.
@@ -39,6 +47,8 @@ impl fmt::Debug for SessionOptions {
             .field("threads", &self.threads)
             .field("precision", &self.precision)
             .field("effort", &self.effort)
+            .field("image_effort", &self.image_effort)
+            .field("prefault", &self.prefault)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
@@ -113,6 +123,8 @@ pub(crate) struct Inner {
     pub gate: Option<Gate>,
     pub clip: Option<Clip>,
     pub effort: Effort,
+    /// What the image effort means for the bundle's index.
+    pub image_search: ImageSearchOptions<'static>,
     pub cache: Option<Cache>,
     info: SessionInfo,
     turns: Mutex<()>,
@@ -122,6 +134,12 @@ impl Session {
     pub(crate) fn new(bundle: &Bundle, options: &SessionOptions) -> Result<Self> {
         let _span =
             tracing::debug_span!("session", bundle = %bundle.directory().display()).entered();
+        // What cannot be done is told before models are loaded.
+        let read = bundle.image_index().filter(|_| bundle.reads_image_index());
+        let image_search = match read {
+            Some(index) => options.image_effort.options(index)?,
+            None => ImageSearchOptions::default(),
+        };
         let compute = Compute::with_options(&ComputeOptions {
             device: options.device,
             threads: options.threads,
@@ -172,6 +190,9 @@ impl Session {
             }
             None => None,
         };
+        if let Some(index) = read.filter(|_| options.prefault) {
+            prefault(index)?;
+        }
         let info = SessionInfo {
             device: compute.info().clone(),
             models,
@@ -186,6 +207,7 @@ impl Session {
             gate,
             clip,
             effort: options.effort,
+            image_search,
             cache: options.cache.filter(|&entries| entries > 0).map(Cache::new),
             info,
             turns: Mutex::new(()),

@@ -1,7 +1,7 @@
 //! `bench`: the time of each module, over answers to real queries or with models made on the spot.
 //!
-//! What is measured decides the module: `bundle` answers queries, `model` runs one model's weights alone, `index` searches a text index,
-//! `synthetic` makes a bundle or an expert first. `compare` puts two measurements side by side.
+//! What is measured decides the module: `bundle` answers queries, `model` runs one model's weights alone, `text_index` and `image_index`
+//! search one index, `synthetic` makes a bundle or an expert first. `compare` puts two measurements side by side.
 
 mod agreement;
 mod alone;
@@ -9,19 +9,21 @@ mod bundle;
 mod compare;
 mod hidden;
 mod host;
-mod index;
+mod image_index;
 mod model;
 mod output;
 mod paper;
 mod random;
 mod svg;
 mod synthetic;
+mod text_index;
 mod times;
 mod turns;
 
 use super::predict::InputFormat;
+use super::retrieval::RetrievalArgs;
 use super::table::bytes;
-use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
+use super::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Error, Named, Queries, Query, Result};
 use host::Memory;
 use morelet_mapped::{Container, Kind, OpenOptions};
@@ -38,7 +40,7 @@ const COMMIT: Option<&str> = option_env!("MORELET_COMMIT");
 
 const HELP: &str = "\
 A bundle is measured with queries (--text or --input), an expert's weights with --tokens N, CLIP's with --image F, a text index with \
-queries. With nothing at hand: --synthetic xlm-r-large. Times are by the wall; every sample is in the JSON. A percentile is told where \
+queries, an image index with --clip F.weights and pictures (--image, or --input with one a line). With nothing at hand: --synthetic xlm-r-large. Times are by the wall; every sample is in the JSON. A percentile is told where \
 a sample lies beyond it: p90 from 10, p99 from 100.";
 
 /// Arguments of `bench`.
@@ -49,16 +51,16 @@ a sample lies beyond it: p90 from 10, p99 from 100.";
     group(clap::ArgGroup::new("what").args(["text", "input"]))
 )]
 pub struct Args {
-    /// A bundle; or the weights of an expert or of CLIP, or a text index, each measured alone
+    /// A bundle; or the weights of an expert or of CLIP, or an index, each measured alone
     #[arg(value_name = "BUNDLE|F.weights|F.index")]
     target: Option<PathBuf>,
     /// The sentence to answer
     #[arg(long, value_name = "S")]
     text: Option<String>,
-    /// The picture of the sentence; with CLIP's weights the picture
+    /// The picture of the sentence; with CLIP's weights or an image index the picture
     #[arg(long, value_name = "F", conflicts_with = "input")]
     image: Option<PathBuf>,
-    /// Sentences to answer, .jsonl or .conll
+    /// Sentences to answer, .jsonl or .conll; with an image index pictures, one a line or as `predict` reads them
     #[arg(long, value_name = "F")]
     input: Option<PathBuf>,
     /// How the file is written, where its name does not tell
@@ -74,11 +76,14 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 2)]
     warm_up: u32,
     #[command(flatten)]
-    effort: EffortArgs,
+    retrieval: RetrievalArgs,
+    /// The CLIP that reads pictures, where an image index is measured
+    #[arg(long, value_name = "F.weights")]
+    clip: Option<PathBuf>,
     /// Measure each module of a bundle with nothing beside it too
     #[arg(long)]
     alone: bool,
-    /// Answer in batches too, of each of these sizes
+    /// Answer in batches too, of each of these sizes; of an image index, each shared among --threads
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     batch: Vec<u16>,
 
@@ -208,17 +213,20 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
                 drop(container);
                 model::run(target, args, compute, console)
             }
-            _ => index::run(target, args, compute, console),
+            Kind::TextIndex => text_index::run(target, args, compute, console),
+            Kind::ImageIndex => image_index::run(target, args, compute, console),
         };
     }
-    for (given, flag) in [
-        (args.tokens.is_some(), "--tokens"),
-        (args.requests.is_some(), "--requests"),
-        (args.agree.is_some(), "--agree"),
-        (args.turns, "--turns"),
+    let (model, index) = ("the weights of one model", "an image index");
+    for (given, flag, subject) in [
+        (args.tokens.is_some(), "--tokens", model),
+        (args.requests.is_some(), "--requests", model),
+        (args.agree.is_some(), "--agree", model),
+        (args.turns, "--turns", model),
+        (args.clip.is_some(), "--clip", index),
     ] {
         if given {
-            let message = format!("{flag} is for the weights of one model, not for a bundle");
+            let message = format!("{flag} is for {subject}, not for a bundle");
             return Err(Failure::Usage(message));
         }
     }

@@ -1,8 +1,9 @@
 //! `eval`: answers against what is right.
 
 use super::predict::InputFormat;
+use super::retrieval::RetrievalArgs;
 use super::table::table;
-use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
+use super::{ComputeArgs, Console, Outcome, print, print_json};
 use crate::{
     Bundle, Detail, Error, Evaluation, Queries, Query, Report, Result, RunOptions, Score, Scores,
     Task,
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     #[command(flatten)]
-    effort: EffortArgs,
+    retrieval: RetrievalArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +44,7 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
             .at(&args.input)
             .into());
     }
-    let session = compute.session(&Bundle::open(&args.bundle)?, args.effort, console)?;
+    let session = compute.session(&Bundle::open(&args.bundle)?, &args.retrieval, console)?;
     let options = RunOptions {
         detail: Detail::Labels,
         cancel: console.cancel().clone(),

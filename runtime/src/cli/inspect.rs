@@ -96,15 +96,22 @@ fn file(path: &Path) -> Result<Value> {
                 "index",
                 json!({
                     "sentences": index.len(), "paragraphs": index.paragraphs(),
-                    "analyzer": index.analyzer().to_string(), "k1": index.k1(), "b": index.b(),
+                    "analyzer": index.analyzer().to_string(), "k1": shortest(index.k1()), "b": shortest(index.b()),
                 }),
             );
         }
         Kind::ImageIndex => {
             let index = ImageIndex::from_container(container)?;
+            let recall = index.recall().iter();
+            let recall: Vec<Value> = recall
+                .map(|row| json!({"ef": row.ef, "recall": shortest(row.recall)}))
+                .collect();
             add(
                 "index",
-                json!({"images": index.len(), "dimension": index.dim(), "clip_identity": index.clip_identity()}),
+                json!({
+                    "images": index.len(), "dimension": index.dim(), "vectors": index.vectors().to_string(),
+                    "clip_identity": index.clip_identity(), "recall": recall,
+                }),
             );
         }
     }
@@ -127,6 +134,11 @@ fn tensors(weights: &Weights) -> Vec<Value> {
         })
     });
     tensors.collect()
+}
+
+/// A number with the digits that tell it from other `f32`s.
+fn shortest(number: f32) -> Value {
+    serde_json::from_str(&number.to_string()).unwrap_or_default()
 }
 
 /// The same for people: fields first, then tables.
@@ -163,6 +175,19 @@ fn show_field(text: &mut String, key: &str, field: &Value, depth: usize) {
     match field {
         // The parts of a manifest are shown from the files themselves.
         Value::Array(_) if key == "parts" => {}
+        Value::Array(measured) if key == "recall" => {
+            if measured.is_empty() {
+                let _ = writeln!(text, "{indent}recall@10: not measured");
+            } else {
+                let _ = writeln!(
+                    text,
+                    "{indent}recall@10, by the candidates of a search (ef)"
+                );
+                for line in rows(measured).lines() {
+                    let _ = writeln!(text, "{indent}  {line}");
+                }
+            }
+        }
         Value::Object(fields) => {
             let _ = writeln!(text, "{indent}{key}");
             for (key, field) in fields {
@@ -188,7 +213,8 @@ fn rows(items: &[Value]) -> String {
         .iter()
         .map(|item| header.iter().map(|key| plain(key, &item[*key])).collect())
         .collect();
-    let numbers = |column: &usize| matches!(header[*column], "revision" | "offset" | "length");
+    let numbers =
+        |column: &usize| matches!(header[*column], "revision" | "offset" | "length" | "ef");
     let left: Vec<usize> = (0..header.len())
         .filter(|column| !numbers(column))
         .collect();

@@ -16,6 +16,7 @@
 //! Other tools of the project use the pieces: [`Console`], [`Page`], and [`open_text`](crate::open_text) beside them.
 
 mod bench;
+mod clip_features;
 mod completions;
 mod console;
 mod devices;
@@ -25,6 +26,7 @@ mod html;
 mod inspect;
 mod man;
 mod predict;
+mod retrieval;
 mod search;
 mod sink;
 mod table;
@@ -35,8 +37,9 @@ pub use console::Console;
 pub use failure::Failure;
 pub use html::Page;
 
-use crate::{Bundle, DeviceRequest, Effort, Session, SessionOptions};
+use crate::{Bundle, DeviceRequest, Session, SessionOptions};
 use clap::{CommandFactory as _, Parser, Subcommand};
+use retrieval::RetrievalArgs;
 use std::sync::Arc;
 
 /// What a command comes to.
@@ -78,15 +81,6 @@ pub struct ComputeArgs {
     #[arg(long, global = true, value_name = "N", help_heading = "Compute",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-}
-
-/// How hard text retrieval tries, where models read what it finds.
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct EffortArgs {
-    /// How hard text retrieval tries, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits,
-    /// which is faster and may miss some: `morelet bench --effort` measures how many
-    #[arg(long, value_name = "X", default_value_t = Effort::EXACT)]
-    effort: Effort,
 }
 
 /// What `morelet` can do.
@@ -149,29 +143,29 @@ impl ComputeArgs {
     fn session(
         &self,
         bundle: &Bundle,
-        effort: EffortArgs,
+        retrieval: &RetrievalArgs,
         console: &Console,
     ) -> std::result::Result<Session, Failure> {
-        self.session_with_cache(bundle, effort, None, console)
+        self.session_with_cache(bundle, retrieval, None, console)
     }
 
     /// The same with a cache of so many entries.
     fn session_with_cache(
         &self,
         bundle: &Bundle,
-        EffortArgs { effort }: EffortArgs,
+        retrieval: &RetrievalArgs,
         cache: Option<usize>,
         console: &Console,
     ) -> std::result::Result<Session, Failure> {
-        if !effort.is_exact() && !bundle.reads_text_index() {
-            console.say("note: no expert of the bundle reads what a text index finds: --effort changes nothing");
-        }
+        retrieval.tell_what_changes_nothing(bundle, console);
         let bar = console.count_bar("loading", Some(0));
         let progress = bar.clone();
         let options = SessionOptions {
             device: self.device,
             threads: self.threads.map(usize::from),
-            effort,
+            effort: retrieval.effort,
+            image_effort: retrieval.image.effort.effort(),
+            prefault: retrieval.image.prefault,
             precision: None,
             cache,
             progress: Some(Arc::new(move |model: &str, done, total| {
@@ -260,6 +254,9 @@ mod tests {
             &["predict", "b", "--text", "x", "--effort", "-1"],
             &["bench", "b", "--text", "x", "--effort", "full"],
             &["eval", "b", "--input", "f", "--effort", "2"],
+            &["predict", "b", "--text", "x", "--recall", "0"],
+            &["predict", "b", "--text", "x", "--ef", "5", "--exact"],
+            &["search", "b", "image", "x", "--recall", "1", "--ef", "5"],
             &["eval", "b"],
             &["warm-up"],
             &["predict"],

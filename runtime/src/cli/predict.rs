@@ -1,8 +1,9 @@
 //! `predict`: one sentence, or a file of them, answered as JSON lines.
 
 use super::html::Page;
+use super::retrieval::RetrievalArgs;
 use super::sink::Sink;
-use super::{ComputeArgs, Console, EffortArgs, Failure, Outcome};
+use super::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Bundle, Detail, Prediction, Queries, Query, QueryFormat, Result, RunOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "N", conflicts_with = "text")]
     cache: Option<usize>,
     #[command(flatten)]
-    effort: EffortArgs,
+    retrieval: RetrievalArgs,
 }
 
 /// How much an answer tells.
@@ -97,7 +98,7 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
         None => None,
     };
     let bundle = Bundle::open(&args.bundle)?;
-    let session = compute.session_with_cache(&bundle, args.effort, args.cache, console)?;
+    let session = compute.session_with_cache(&bundle, &args.retrieval, args.cache, console)?;
     let wanted = match args.detail {
         DetailArg::Answer => Detail::Answer,
         DetailArg::Labels => Detail::Labels,

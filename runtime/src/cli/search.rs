@@ -1,15 +1,18 @@
 //! `search`: what a bundle or an index retrieves.
 
 mod asked;
+mod image;
 mod line;
 mod pretty;
 mod searcher;
 mod text;
+mod threads;
 
 use super::sink::Sink;
 use super::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Error, RETRIEVED_KEYS};
-use asked::{Asked, Asking};
+pub(super) use asked::{Asked, Asking};
+use image::ImageArgs;
 use line::Found;
 use searcher::Searcher;
 use std::io::{IsTerminal as _, stdout};
@@ -18,7 +21,8 @@ use text::TextArgs;
 
 const HELP: &str = "\
 Text is searched by one thread, query by query. With --threads N, N threads share a query that stands on the \
-command line; of a file, N queries are searched at a time. The answers are the same, in the same order.";
+command line; of a file, N queries are searched at a time. The answers are the same, in the same order. Pictures are seen by CLIP \
+one after the other, on N threads, and decoded and searched N at a time.";
 
 /// Arguments of `search`.
 #[derive(Debug, clap::Args)]
@@ -43,16 +47,15 @@ pub struct Args {
     /// Print for people to read, not JSON
     #[arg(long)]
     pretty: bool,
-    /// The CLIP that reads pictures, where only an image index is given
-    #[arg(long, value_name = "F.weights")]
-    clip: Option<PathBuf>,
     #[command(flatten)]
     text: TextArgs,
+    #[command(flatten)]
+    image: ImageArgs,
 }
 
 /// What a query is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum SearchKind {
+pub(super) enum SearchKind {
     /// A sentence
     Text,
     /// A picture
@@ -110,18 +113,28 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
 
 impl Args {
     fn check(&self) -> Outcome {
-        if self.kind == SearchKind::Image
-            && let Some(flag) = self.text.first_given()
-        {
-            return Err(Failure::Usage(format!(
-                "{flag} is for text: pictures are not searched by words"
-            )));
+        let strange = match self.kind {
+            SearchKind::Text => self.image.first_given().map(|flag| {
+                format!("{flag} is for pictures: sentences are searched by their words")
+            }),
+            SearchKind::Image => self
+                .text
+                .first_given()
+                .map(|flag| format!("{flag} is for text: pictures are not searched by words")),
+        };
+        if let Some(message) = strange {
+            return Err(Failure::Usage(message));
         }
         let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some("-".as_ref());
-        if is_stdin(&self.input) && is_stdin(&self.text.paragraphs) {
-            let message =
-                "--input and --paragraphs cannot both be standard input: give one of them a file";
-            return Err(Failure::Usage(message.to_owned()));
+        for (flag, list) in [
+            ("--paragraphs", &self.text.paragraphs),
+            ("--images", &self.image.images),
+        ] {
+            if is_stdin(&self.input) && is_stdin(list) {
+                return Err(Failure::Usage(format!(
+                    "--input and {flag} cannot both be standard input: give one of them a file"
+                )));
+            }
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! `warm-up`: what a GPU would otherwise do while the first sentences wait.
 
+use super::retrieval::RetrievalArgs;
 use super::table::table;
-use super::{ComputeArgs, Console, EffortArgs, Outcome, print, print_json};
-use crate::{Bundle, Effort, RunOptions, Session, WarmUp};
+use super::{ComputeArgs, Console, Outcome, print, print_json};
+use crate::{Bundle, RunOptions, Session, WarmUp};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +31,8 @@ struct Report<'a> {
 }
 
 pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    let effort = Effort::EXACT;
-    let session = compute.session(&Bundle::open(&args.bundle)?, EffortArgs { effort }, console)?;
+    let retrieval = RetrievalArgs::default();
+    let session = compute.session(&Bundle::open(&args.bundle)?, &retrieval, console)?;
     let bar = console.count_bar("warming up", None);
     let progress = bar.clone();
     let options = RunOptions {

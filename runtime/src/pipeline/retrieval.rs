@@ -150,7 +150,8 @@ impl Run<'_> {
             Some(index) if self.sources.contains(&Source::Image) => {
                 let search = || -> Result<Arc<[Hit]>> {
                     let hits = self.clock.measure("image_retrieval", || {
-                        index.retrieve(&feature, RETRIEVED_KEYS, false)
+                        let found = index.search_with(&feature, &self.session.image_search)?;
+                        index.hits(&found, false)
                     })?;
                     Ok(hits.into())
                 };

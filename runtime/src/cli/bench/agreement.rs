@@ -1,4 +1,4 @@
-//! What an effort below 1 costs: how many of the exact best ten it finds.
+//! What an effort that is not exact costs: how many of the exact best ten it finds.
 
 use crate::{Effort, RETRIEVED_KEYS, Result};
 use morelet_indices::{SearchOptions, SentenceHit, TextIndex};
@@ -31,21 +31,18 @@ impl Agreement {
             };
             index.search_with(query, &options)
         };
-        let mut shares = Vec::new();
+        let mut shares = Share::default();
         let queries: std::collections::BTreeSet<&str> = queries.into_iter().collect();
         for query in queries {
             let exact = search(query, Effort::EXACT)?;
             if !exact.is_empty() {
-                shares.push(share(&exact, &search(query, effort)?));
+                shares.add(share(&scored(&exact), &scored(&search(query, effort)?)));
             }
         }
-        if shares.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            agreement_at_10: shares.iter().sum::<f64>() / shares.len() as f64,
-            worst: shares.iter().copied().fold(1.0, f64::min),
-            queries: shares.len(),
+        Ok(shares.mean().map(|agreement_at_10| Self {
+            agreement_at_10,
+            worst: shares.worst(),
+            queries: shares.count(),
         }))
     }
 
@@ -58,13 +55,42 @@ impl Agreement {
     }
 }
 
-/// The share of the exact best that was found.
-fn share(exact: &[SentenceHit], found: &[SentenceHit]) -> f64 {
-    let Some(last) = exact.last() else {
+/// The shares of many queries.
+#[derive(Default)]
+pub(super) struct Share(Vec<f64>);
+
+impl Share {
+    pub fn add(&mut self, share: f64) {
+        self.0.push(share);
+    }
+
+    /// The mean, if there is any query.
+    pub fn mean(&self) -> Option<f64> {
+        let sum = self.0.iter().sum::<f64>();
+        (!self.0.is_empty()).then(|| sum / self.0.len() as f64)
+    }
+
+    pub fn worst(&self) -> f64 {
+        self.0.iter().copied().fold(1.0, f64::min)
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn scored(hits: &[SentenceHit]) -> Vec<(u32, f32)> {
+    let scored = hits.iter().map(|hit| (hit.sentence.0, hit.score));
+    scored.collect()
+}
+
+/// The share of the exact best that was found: numbers with their scores.
+pub(super) fn share(exact: &[(u32, f32)], found: &[(u32, f32)]) -> f64 {
+    let Some(&(_, last)) = exact.last() else {
         return 1.0;
     };
-    let counts = |hit: &&SentenceHit| {
-        hit.score >= last.score || exact.iter().any(|exact| exact.sentence == hit.sentence)
+    let counts = |&&(number, score): &&(u32, f32)| {
+        score >= last || exact.iter().any(|exact| exact.0 == number)
     };
     let found = found.iter().filter(counts).count();
     found.min(exact.len()) as f64 / exact.len() as f64
@@ -73,20 +99,10 @@ fn share(exact: &[SentenceHit], found: &[SentenceHit]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use morelet_indices::{ParagraphId, SentenceId};
-
-    fn hits(hits: &[(u32, f32)]) -> Vec<SentenceHit> {
-        let hit = |&(sentence, score)| SentenceHit {
-            sentence: SentenceId(sentence),
-            paragraph: ParagraphId(sentence),
-            score,
-        };
-        hits.iter().map(hit).collect()
-    }
 
     #[test]
     fn counts_what_is_among_the_best_or_as_good_as_the_last_of_them() {
-        let exact = hits(&[(1, 9.0), (2, 8.0), (3, 5.0), (4, 5.0)]);
+        let exact = [(1, 9.0), (2, 8.0), (3, 5.0), (4, 5.0)];
         let cases: [(&[(u32, f32)], f64); 5] = [
             (&[(1, 9.0), (2, 8.0), (3, 5.0), (4, 5.0)], 1.0),
             // 7 has the score of the last.
@@ -96,7 +112,7 @@ mod tests {
             (&[], 0.0),
         ];
         for (found, expected) in cases {
-            assert_eq!(share(&exact, &hits(found)), expected, "{found:?}");
+            assert_eq!(share(&exact, found), expected, "{found:?}");
         }
     }
 }

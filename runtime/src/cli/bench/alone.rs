@@ -65,7 +65,8 @@ pub(super) fn measure(
         add("clip_image", micros(start));
         if let Some(index) = bundle.image_index() {
             let start = Instant::now();
-            pictures = index.retrieve(&feature, RETRIEVED_KEYS, false)?;
+            let found = index.search_with(&feature, &session.image_search)?;
+            pictures = index.hits(&found, false)?;
             add("image_retrieval", micros(start));
         }
         if session.gate.is_some() {

@@ -2,6 +2,7 @@
 
 use super::agreement::Agreement;
 use super::host::{Host, Memory};
+use super::image_index::ImageSearched;
 use super::output::{self, Measurement};
 use super::paper::{self, Beside};
 use super::times::{Times, micros, ms};
@@ -55,6 +56,9 @@ struct Measured {
     /// With an effort below 1, where an expert reads what is retrieved by the sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     text_search: Option<Agreement>,
+    /// Where an expert reads what is retrieved by the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_search: Option<ImageSearched>,
 }
 
 pub(super) fn run(
@@ -68,7 +72,7 @@ pub(super) fn run(
     let bundle = Bundle::open(path)?;
     let open_us = micros(start);
     let start = Instant::now();
-    let session = compute.session(&bundle, args.effort, console)?;
+    let session = compute.session(&bundle, &args.retrieval, console)?;
     let session_us = micros(start);
     let options = RunOptions {
         cancel: console.cancel().clone(),
@@ -115,7 +119,7 @@ pub(super) fn run(
             .map(|part| (part.file.clone(), part.root.clone()))
             .collect(),
         session: session.info().clone(),
-        effort: args.effort.effort,
+        effort: args.retrieval.effort,
         open_us,
         session_us,
         first_us: first_us.unwrap_or_default(),
@@ -126,7 +130,11 @@ pub(super) fn run(
         batches,
         sentences_per_second: answers as f64 / seconds.max(f64::MIN_POSITIVE),
         memory,
-        text_search: agreement(&bundle, queries, args.effort.effort)?,
+        text_search: agreement(&bundle, queries, args.retrieval.effort)?,
+        image_search: bundle.reads_image_index().then(|| {
+            let effort = args.retrieval.image.effort.effort();
+            ImageSearched::new(effort, &session.inner().image_search)
+        }),
     };
     output::write(&measured, args.form(), console)
 }
@@ -230,6 +238,9 @@ impl Measurement for Measured {
         text.push_str(&paper::lines(&self.paper));
         if let Some(agreement) = &self.text_search {
             text.push_str(&agreement.line(self.effort));
+        }
+        if let Some(image_search) = &self.image_search {
+            text.push_str(&image_search.line());
         }
         text
     }

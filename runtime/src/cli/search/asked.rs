@@ -3,17 +3,17 @@
 use super::SearchKind;
 use crate::query::{ImageSource, Origin};
 use crate::{Error, Lines, Queries, Query, QueryFormat, QueryId, Result, Sentence};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One query.
-pub(super) struct Asked {
+pub(in crate::cli) struct Asked {
     /// Its name, where it has one.
     pub id: Option<QueryId>,
     /// The sentence, or the path of the picture.
     pub text: String,
     /// The directory that the path is relative to.
-    pub beside: Arc<Path>,
+    beside: Arc<Path>,
     origin: Option<Origin>,
 }
 
@@ -28,6 +28,11 @@ impl Asked {
         }
     }
 
+    /// The path of the picture, from where the program runs.
+    pub fn picture(&self) -> PathBuf {
+        self.beside.join(&self.text)
+    }
+
     /// The error, told as one of the line that the query was read from.
     pub fn blame(&self, error: Error) -> Error {
         match &self.origin {
@@ -38,7 +43,7 @@ impl Asked {
 }
 
 /// Reads the queries of a file one by one.
-pub(super) struct Asking {
+pub(in crate::cli) struct Asking {
     kind: SearchKind,
     source: Source,
     /// The directory that paths are relative to.

@@ -2,16 +2,12 @@
 
 use super::Args;
 use super::line::HitLine;
+use super::threads::Threads;
 use crate::cli::ComputeArgs;
 use crate::{Effort, Error, ErrorKind, Lines, Result};
 use morelet_indices::{Filter, Hit, ParagraphId, SearchOptions, SentenceId, TextIndex};
-use rayon::ThreadPool;
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// How many queries each thread is given at a time.
-const SHARE: usize = 16;
 
 /// `SNIPPET_CHARACTERS`, as an argument.
 const DEFAULT_SNIPPET: &str = "200";
@@ -61,23 +57,17 @@ pub(super) struct TextSearch {
     k: usize,
     keys: bool,
     /// How many threads share a query.
-    threads: usize,
-    /// Those that search several queries at a time.
-    pool: Option<ThreadPool>,
+    sharing: usize,
+    pub threads: Threads,
 }
 
 impl TextSearch {
     pub fn new(index: Arc<TextIndex>, args: &Args, compute: &ComputeArgs) -> Result<Self> {
         let filter = args.text.paragraphs.as_deref();
         let filter = filter.map(|path| filter_of(&index, path)).transpose()?;
-        let threads = compute.threads.map_or(1, usize::from);
-        let of_a_file = args.input.is_some();
-        let pool = match threads {
-            threads if of_a_file && threads > 1 => {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                Some(pool.map_err(|error| Error::from_below(ErrorKind::Io, error))?)
-            }
-            _ => None,
+        let sharing = match args.input {
+            Some(_) => 1,
+            None => compute.threads.map_or(1, usize::from),
         };
         Ok(Self {
             index,
@@ -87,27 +77,9 @@ impl TextSearch {
             snippets: args.text.snippets.map(|characters| characters as usize),
             k: args.k as usize,
             keys: args.keys,
-            threads: if of_a_file { 1 } else { threads },
-            pool,
+            sharing,
+            threads: Threads::start(args, compute)?,
         })
-    }
-
-    pub fn at_a_time(&self) -> usize {
-        self.pool
-            .as_ref()
-            .map_or(1, |pool| pool.current_num_threads() * SHARE)
-    }
-
-    /// Does something for each of many, on as many threads as were asked for. The results are in their order.
-    pub fn map<'a, A: Sync, B: Send>(
-        &self,
-        of: &'a [A],
-        work: impl Fn(&'a A) -> B + Sync + Send,
-    ) -> Vec<B> {
-        match &self.pool {
-            Some(pool) => pool.install(|| of.par_iter().map(work).collect()),
-            None => of.iter().map(work).collect(),
-        }
     }
 
     pub fn find(&self, query: &str) -> Result<Vec<HitLine>> {
@@ -115,7 +87,7 @@ impl TextSearch {
             k: self.k,
             effort: self.effort.get(),
             filter: self.filter.as_ref(),
-            threads: self.threads,
+            threads: self.sharing,
         };
         let found = self.index.search_with(query, &options)?;
         let hits = self.index.hits(&found, self.keys)?;

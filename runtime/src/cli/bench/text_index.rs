@@ -38,10 +38,17 @@ struct Measured {
 }
 
 pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    if args.image.is_some() || args.images.is_some() {
-        return Err(Failure::Usage(
-            "--image and --images are for bundles: a text index reads no pictures".to_owned(),
-        ));
+    let pictures = [
+        (args.image.is_some(), "--image"),
+        (args.images.is_some(), "--images"),
+        (args.clip.is_some(), "--clip"),
+    ];
+    let given = pictures
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag));
+    if let Some(flag) = given.or_else(|| args.retrieval.image.first_given()) {
+        let message = format!("{flag} is for pictures, which a text index does not read");
+        return Err(Failure::Usage(message));
     }
     let queries = args.queries()?;
     let texts: Vec<String> = queries
@@ -51,7 +58,7 @@ pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Con
     let start = Instant::now();
     let index = TextIndex::open(path, OpenOptions::default()).map_err(Error::from)?;
     let open_us = micros(start);
-    let effort = args.effort.effort;
+    let effort = args.retrieval.effort;
     let options = SearchOptions {
         k: RETRIEVED_KEYS,
         effort: effort.get(),

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use morelet_benches::{Clock, Npy, Result, memory};
 use morelet_indices::{ImageEntry, ImageIndexBuilder, ImageOptions};
@@ -55,13 +56,30 @@ pub fn run(args: Vec<String>) -> Result<()> {
             row += 1;
         }
         let added = clock.taken();
-        builder.finish(&mut |_, _, _| false)?;
-        Ok(added)
+        let mut stages: Vec<(String, f64)> = Vec::new();
+        let mut last = Instant::now();
+        builder.finish(&mut |what, _, _| {
+            let now = Instant::now();
+            // What was told before took the time until now.
+            if let Some((_, seconds)) = stages.last_mut() {
+                *seconds += (now - last).as_secs_f64();
+            }
+            last = now;
+            if stages.last().is_none_or(|(stage, _)| stage != what) {
+                stages.push((what.to_owned(), 0.0));
+            }
+            false
+        })?;
+        if let Some((_, seconds)) = stages.last_mut() {
+            *seconds += last.elapsed().as_secs_f64();
+        }
+        Ok((added, stages))
     });
-    let (added, taken) = (built?, clock.taken());
+    let ((added, stages), taken) = (built?, clock.taken());
     let answer = json!({
         "rows": features.rows(), "dim": features.columns(), "options": told,
         "seconds": taken.wall.as_secs_f64(), "cpu_seconds": taken.cpu.as_secs_f64(), "add_seconds": added.wall.as_secs_f64(),
+        "stages": stages,
         "peak_bytes": memory("VmHWM"), "peak_anonymous_bytes": most_beyond_maps, "anonymous_bytes_before": before,
         "file_bytes": std::fs::metadata(output)?.len(),
     });

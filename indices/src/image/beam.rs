@@ -15,34 +15,42 @@ pub(super) trait Graph {
     fn scores(&mut self, nodes: &[u32]) -> &[f32];
 }
 
+/// The bit of a candidate that says whether its links were followed. So nodes are numbered below it.
+const FOLLOWED: u32 = 1 << 31;
+
 /// A node that was compared with the query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub score: f32,
-    pub node: u32,
-    /// Whether its links were followed.
-    followed: bool,
+    /// The node, and [`FOLLOWED`].
+    tagged: u32,
 }
 
 impl Candidate {
+    /// A node, below 2³¹.
     pub fn new(score: f32, node: u32) -> Candidate {
         Candidate {
             score,
-            node,
-            followed: false,
+            tagged: node,
         }
+    }
+
+    /// The node.
+    #[inline]
+    pub fn node(&self) -> u32 {
+        self.tagged & !FOLLOWED
     }
 
     /// Whether this comes before another: by its score, among equals by its number.
     #[inline]
     pub fn before(&self, other: &Candidate) -> bool {
-        self.score > other.score || (self.score == other.score && self.node < other.node)
+        self.score > other.score || (self.score == other.score && self.node() < other.node())
     }
 }
 
 /// Puts candidates into their order.
 pub(super) fn sort(candidates: &mut [Candidate]) {
-    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.node.cmp(&b.node)));
+    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.node().cmp(&b.node())));
 }
 
 /// The memory of a search, for one after the other.
@@ -92,7 +100,7 @@ impl Beam {
 
     /// A node to begin at.
     pub fn enter(&mut self, candidate: Candidate) {
-        if self.mark(candidate.node) {
+        if self.mark(candidate.node()) {
             let before = |other: &Candidate| other.before(&candidate);
             let place = self.candidates.partition_point(before);
             self.candidates.insert(place, candidate);
@@ -111,12 +119,13 @@ impl Beam {
         let mut next = 0;
         while let Some(candidate) = candidates.get_mut(next) {
             next += 1;
-            if candidate.followed {
+            if candidate.tagged & FOLLOWED != 0 {
                 continue;
             }
-            candidate.followed = true;
+            let node = candidate.node();
+            candidate.tagged |= FOLLOWED;
             numbers.clear();
-            graph.links(candidate.node, numbers)?;
+            graph.links(node, numbers)?;
             numbers.retain(|&number| mark(seen, touched, number));
             let scores = graph.scores(numbers);
             for (&score, &number) in scores.iter().zip(&*numbers) {

@@ -353,7 +353,7 @@ impl ImageIndex {
         search::nearest(nodes, ef, None, scratch).map_err(|damage| self.damaged(damage))?;
         if let Some(filter) = options.filter {
             let candidates = &mut scratch.beam.candidates;
-            candidates.retain(|candidate| filter.has_node(candidate.node));
+            candidates.retain(|candidate| filter.has_node(candidate.node()));
         }
         search::rerank(nodes, k, scratch);
         Ok(())
@@ -367,7 +367,8 @@ impl ImageIndex {
         best: &mut Vec<(ImageId, f32)>,
     ) -> Result<()> {
         let k = options.k;
-        for &Candidate { score, node, .. } in candidates {
+        for candidate in candidates {
+            let (score, node) = (candidate.score, candidate.node());
             // Nodes of equal score go together: the pictures of the later one may have been added first.
             if best.len() >= k && best.last().is_none_or(|&(_, worst)| worst != score) {
                 break;

@@ -25,6 +25,8 @@ pub(crate) const REVISION: u32 = 2;
 
 /// The longest feature that an index takes. CLIP's are 512 to 1024 long.
 pub(crate) const MAX_DIM: u32 = 65_536;
+/// The most pictures of an index: a search numbers nodes with 31 bits.
+pub(crate) const MAX_PICTURES: u32 = i32::MAX as u32;
 /// The most rows of the table of recalls.
 const MAX_RECALLS: usize = 256;
 
@@ -67,8 +69,11 @@ impl Meta {
             ),
         )?;
         expect(
-            self.pictures < u32::MAX,
-            format!("{} pictures: expected fewer", self.pictures),
+            self.pictures <= MAX_PICTURES,
+            format!(
+                "{} pictures: expected at most {MAX_PICTURES}",
+                self.pictures
+            ),
         )?;
         expect(
             (1..=MAX_LINKS).contains(&self.links),

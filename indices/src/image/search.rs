@@ -138,7 +138,7 @@ pub(super) fn rerank(nodes: &Nodes<'_>, k: usize, scratch: &mut Scratch) {
     beam.candidates.truncate(reranked(k));
     beam.numbers.clear();
     beam.numbers
-        .extend(beam.candidates.iter().map(|candidate| candidate.node));
+        .extend(beam.candidates.iter().map(|candidate| candidate.node()));
     let scores = nodes.exact_scores(query, &beam.numbers, products);
     for (candidate, &score) in beam.candidates.iter_mut().zip(scores) {
         candidate.score = score;

@@ -35,6 +35,7 @@ impl ImageIndexBuilder {
             )));
         }
         let mut kept = vec![false; index.len() as usize];
+        self.check_room(index.len())?;
         let mut unreadable = None;
         index.values().for_each_id(|number, id| {
             match (str::from_utf8(id), kept.get_mut(number as usize)) {

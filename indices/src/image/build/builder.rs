@@ -17,7 +17,7 @@ use super::rows::GraphRows;
 use super::work::Work;
 use super::write::{write_nodes, write_pictures, write_section};
 use crate::error::{Error, Result};
-use crate::image::meta::{CENTRE, META, Meta, NODES, RERANK};
+use crate::image::meta::{CENTRE, MAX_PICTURES, META, Meta, NODES, RERANK};
 use crate::image::nodes::Nodes;
 use crate::store::ValueWriter;
 
@@ -25,8 +25,10 @@ use crate::store::ValueWriter;
 const SHARD_ROWS: u32 = 16_384;
 /// Where the rest is at most this part of what comes from one index, the nodes of that are not asked to look for neighbours again.
 const FEW: u32 = 4;
-/// How often all nodes look for better neighbours.
-const PASSES: usize = 2;
+/// What the crate looks at, and then the passes, in hundredths of `ef_construction`. What the crate makes is only the beginning,
+/// and its candidates cost ten times what those of a pass do.
+const CRATE: usize = 50;
+const PASSES: [usize; 2] = [100, 200];
 
 /// Writes an image index. Values go to the file as they come, features to a scratch file beside it; a build takes less
 /// than 700 bytes of memory a feature beside what is mapped.
@@ -91,14 +93,22 @@ impl ImageIndexBuilder {
                 feature.len()
             )));
         }
-        if self.len() == u32::MAX - 1 {
-            return Err(Error::too_large("more than 4,294,967,294 pictures"));
-        }
+        self.check_room(1)?;
         let row = self.features.add(feature)?;
         self.values
             .add(&mut self.writer, entry.id, entry.title, entry.intro)?;
         self.pictures.push(row);
         Ok(())
+    }
+
+    /// Refuses more pictures than an index can hold.
+    pub(super) fn check_room(&self, more: u32) -> Result<()> {
+        match self.len().checked_add(more) {
+            Some(pictures) if pictures <= MAX_PICTURES => Ok(()),
+            _ => Err(Error::too_large(format_args!(
+                "more than {MAX_PICTURES} pictures"
+            ))),
+        }
     }
 
     /// Builds the graph, measures what it finds, and ends the file. `progress` is told what is being done, how much of it is,
@@ -191,22 +201,16 @@ fn build_graph(
         .map(|shard| shard.iter().copied().filter(|&row| !came(row)).collect())
         .filter(|shard: &Vec<u32>| !shard.is_empty())
         .collect();
-    hnsw::build(rows, &new, options.ef_construction, &mut links, work)?;
+    let ef = |hundredths: usize| (options.ef_construction * hundredths).div_ceil(100);
+    hnsw::build(rows, &new, ef(CRATE), &mut links, work)?;
     let largest = sources.iter().max_by_key(|(_, count)| *count);
     let settled = largest.filter(|&&(_, count)| rows.len() - count <= count / FEW);
     let searching: Option<Vec<bool>> = settled.map(|&(first, count)| {
         let settled = first..first + count;
         (0..rows.len()).map(|row| !settled.contains(&row)).collect()
     });
-    for _ in 0..PASSES {
-        links = refine(
-            rows,
-            &links,
-            groups,
-            options.ef_construction,
-            searching.as_deref(),
-            work,
-        )?;
+    for pass in PASSES {
+        links = refine(rows, links, groups, ef(pass), searching.as_deref(), work)?;
     }
     connect(rows, &mut links, groups);
     Ok(links)

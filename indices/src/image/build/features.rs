@@ -6,7 +6,7 @@ use std::path::Path;
 
 use morelet_mapped::{Scratch, ScratchMap};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::vectors::normalize;
 
 /// Features of length 1, in a scratch file, one after the other.
@@ -56,9 +56,6 @@ impl Features {
         let hash = half(0) << 64 | half(1);
         if let Some(&known) = self.seen.get(&hash) {
             return Ok(known);
-        }
-        if self.len == u32::MAX - 1 {
-            return Err(Error::too_large("more than 4,294,967,294 features"));
         }
         self.scratch.put(&self.bytes)?;
         self.seen.insert(hash, self.len);

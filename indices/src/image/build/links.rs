@@ -45,10 +45,12 @@ impl Links {
 
     /// Replaces the links of a node; those behind the most are left out.
     pub fn set(&mut self, node: u32, links: impl IntoIterator<Item = u32>) {
-        let mut slots = self.slots();
-        if let Some(mut slot) = slots.nth(node as usize) {
-            slot.set(links);
-        }
+        let place = node as usize;
+        let mut slot = Slot {
+            links: &mut self.all[place * self.most..][..self.most],
+            degree: &mut self.degrees[place],
+        };
+        slot.set(links);
     }
 
     /// Appends a link, if there is room.
@@ -63,14 +65,7 @@ impl Links {
         true
     }
 
-    /// The places of all nodes' links, in order.
-    pub fn slots(&mut self) -> impl Iterator<Item = Slot<'_>> {
-        let slots = self.all.chunks_exact_mut(self.most);
-        let slots = slots.zip(&mut self.degrees);
-        slots.map(|(links, degree)| Slot { links, degree })
-    }
-
-    /// The same in pieces of `size` nodes, for threads.
+    /// The places of all nodes' links in pieces of `size` nodes, for threads.
     pub fn pieces(&mut self, size: usize) -> Vec<Piece<'_>> {
         let most = self.most;
         let pieces = self.all.chunks_mut(size * most);
@@ -116,6 +111,11 @@ pub(super) struct Slot<'a> {
 }
 
 impl Slot<'_> {
+    /// The links.
+    pub fn get(&self) -> &[u32] {
+        &self.links[..usize::from(*self.degree)]
+    }
+
     /// Replaces the links; those behind the most are left out.
     pub fn set(&mut self, links: impl IntoIterator<Item = u32>) {
         let mut degree = 0;

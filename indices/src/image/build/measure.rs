@@ -26,10 +26,15 @@ const ENOUGH: f32 = 0.9995;
 const PIECE: u32 = 256;
 const TOGETHER: usize = 16;
 
-/// The candidates that are tried: four to an octave, from 10 to 2048.
+/// The candidates that are tried: four to an octave from 16 to 128, two from there to 1024.
 fn efs() -> impl Iterator<Item = u32> {
-    let octaves = (4..=10).flat_map(|octave| (4..8).map(move |quarter| quarter << octave >> 2));
-    [10, 12, 14].into_iter().chain(octaves).chain([2048])
+    let quarters = (4..7).flat_map(|octave| (4..8).map(move |quarter| quarter << octave >> 2));
+    let halves = (7..10).flat_map(|octave| (2..4).map(move |half| half << octave >> 1));
+    [10, 12, 14]
+        .into_iter()
+        .chain(quarters)
+        .chain(halves)
+        .chain([1024])
 }
 
 /// Measures recalls. `features` are `[n, dim]`, in the order of the rows; `order` has the row of each node.
@@ -78,7 +83,7 @@ pub(super) fn measure(
                         .map_err(|damage| Error::input(damage.message))?;
                     rerank(nodes, K, scratch);
                     let found = scratch.beam.candidates.iter().take(K);
-                    let rows = found.map(|candidate| order[candidate.node as usize]);
+                    let rows = found.map(|candidate| order[candidate.node() as usize]);
                     Ok(rows.filter(|row| truth.contains(row)).count() as u64)
                 },
             );
@@ -141,10 +146,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_efs_to_an_octave() {
+    fn efs_grow_by_quarters_and_halves_of_octaves() {
         let efs: Vec<u32> = efs().collect();
         assert_eq!(efs[..9], [10, 12, 14, 16, 20, 24, 28, 32, 40]);
-        assert_eq!(efs.last(), Some(&2048));
-        assert!(efs.is_sorted_by(|a, b| a < b));
+        assert_eq!(efs[14..], [112, 128, 192, 256, 384, 512, 768, 1024]);
     }
 }

@@ -65,7 +65,7 @@ impl Graph for Asked<'_> {
 /// nearest and chosen among them and its links, and in which every node that was chosen has chosen again.
 pub(super) fn refine(
     rows: &GraphRows,
-    links: &Links,
+    links: Links,
     groups: &Groups,
     ef: usize,
     searching: Option<&[bool]>,
@@ -77,9 +77,10 @@ pub(super) fn refine(
     let mut chosen = Links::new(links.len(), links.most());
     let total = u64::from(links.len());
     work.run("refining", 2 * total, |counter| {
+        let before = &links;
         let pieces = chosen.pieces(PIECE);
         pieces.into_par_iter().for_each_init(
-            || (Beam::default(), Asked::new(rows, links)),
+            || (Beam::default(), Asked::new(rows, before)),
             |(beam, asked), mut piece| {
                 let (mut found, mut kept) = (Vec::new(), Vec::new());
                 if !counter.add(piece.len()) {
@@ -87,22 +88,23 @@ pub(super) fn refine(
                 }
                 for (node, mut slot) in piece.slots() {
                     if !searches(node) {
-                        slot.set(links.of(node).iter().copied());
+                        slot.set(before.of(node).iter().copied());
                         continue;
                     }
                     look(node, beginnings(node), ef, beam, asked, &mut found);
-                    choose(rows, &found, links.most(), &mut kept);
-                    fill(&found, links.most() * 3 / 4, &mut kept);
+                    choose(rows, &found, before.most(), &mut kept);
+                    // Some more than the heuristic wants: they help to find the last few of the nearest.
+                    fill(&found, before.most() * 3 / 5, &mut kept);
                     slot.set(kept.iter().copied());
                 }
             },
         );
+        drop(links);
         if counter.add(0) {
-            answer(rows, &chosen, counter)
-        } else {
-            Links::new(0, 1)
+            answer(rows, &mut chosen, counter);
         }
-    })
+    })?;
+    Ok(chosen)
 }
 
 /// Puts the nodes that `node` may link to into `found`, nearest first.
@@ -129,11 +131,11 @@ fn look(
     found.truncate(linked);
     found.extend_from_slice(&beam.candidates);
     sort(found);
-    found.dedup_by_key(|candidate| candidate.node);
+    found.dedup_by_key(|candidate| candidate.node());
 }
 
-/// The graph in which every node has chosen among its links and those that link to it.
-fn answer(rows: &GraphRows, chosen: &Links, counter: &Counter) -> Links {
+/// Has every node choose among its links and those that link to it.
+fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
     // Who links to each node, ascending.
     let mut starts = vec![0u64; chosen.len() as usize + 1];
     for node in 0..chosen.len() {
@@ -158,9 +160,10 @@ fn answer(rows: &GraphRows, chosen: &Links, counter: &Counter) -> Links {
         let node = node as usize;
         &linking[starts[node] as usize..starts[node + 1] as usize]
     };
-    let mut answered = Links::new(chosen.len(), chosen.most());
-    answered.pieces(PIECE).into_par_iter().for_each_init(
-        || Asked::new(rows, chosen),
+    let most = chosen.most();
+    let none = Links::new(0, most);
+    chosen.pieces(PIECE).into_par_iter().for_each_init(
+        || Asked::new(rows, &none),
         |asked, mut piece| {
             let (mut found, mut kept) = (Vec::new(), Vec::new());
             if !counter.add(piece.len()) {
@@ -169,21 +172,20 @@ fn answer(rows: &GraphRows, chosen: &Links, counter: &Counter) -> Links {
             for (node, mut slot) in piece.slots() {
                 asked.query.set(node, rows);
                 found.clear();
-                asked.compare(chosen.of(node), &mut found);
+                asked.compare(slot.get(), &mut found);
                 asked.compare(linking(node), &mut found);
                 sort(&mut found);
-                found.dedup_by_key(|candidate| candidate.node);
-                if found.len() <= chosen.most() {
-                    slot.set(found.iter().map(|candidate| candidate.node));
+                found.dedup_by_key(|candidate| candidate.node());
+                if found.len() <= most {
+                    slot.set(found.iter().map(Candidate::node));
                 } else {
-                    choose(rows, &found, chosen.most(), &mut kept);
-                    fill(&found, chosen.most(), &mut kept);
+                    choose(rows, &found, most, &mut kept);
+                    fill(&found, most, &mut kept);
                     slot.set(kept.iter().copied());
                 }
             }
         },
     );
-    answered
 }
 
 /// Puts at most `most` of the candidates, which are in order, into `kept`: each that is nearer to the node than to those
@@ -196,12 +198,12 @@ fn choose(rows: &GraphRows, candidates: &[Candidate], most: usize, kept: &mut Ve
         }
         let distance = -candidate.score;
         let hidden = |&other: &u32| {
-            let between = rows.distance(candidate.node, other);
+            let between = rows.distance(candidate.node(), other);
             // Of equal rows one is enough.
             between < distance || between == 0.0
         };
         if !kept.iter().any(hidden) {
-            kept.push(candidate.node);
+            kept.push(candidate.node());
         }
     }
 }
@@ -212,8 +214,8 @@ fn fill(candidates: &[Candidate], most: usize, kept: &mut Vec<u32>) {
         if kept.len() >= most {
             break;
         }
-        if !kept.contains(&candidate.node) {
-            kept.push(candidate.node);
+        if !kept.contains(&candidate.node()) {
+            kept.push(candidate.node());
         }
     }
 }

@@ -53,6 +53,9 @@ pub struct Args {
     instead: Option<Instead>,
     #[command(flatten)]
     build: Option<Build>,
+    // Not in `Build`: clap finds no optional arguments that have others within them.
+    #[command(flatten)]
+    graph: Graph,
 }
 
 /// What `image-index` does instead of looking at pictures.
@@ -93,8 +96,6 @@ struct Build {
     /// Throw away what an earlier process has begun
     #[arg(long)]
     restart: bool,
-    #[command(flatten)]
-    graph: Graph,
     /// Where CLIP runs: auto, cpu, wgpu[:N] or cuda[:N]
     #[arg(long, value_name = "DEVICE", default_value_t = DeviceRequest::Auto)]
     device: DeviceRequest,
@@ -102,6 +103,7 @@ struct Build {
 
 /// Looks at the pictures and writes the index, or merges indexes.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
+    let graph = &args.graph;
     let args = match (&args.instead, &args.build) {
         (Some(Instead::Merge(args)), _) => return merge::run(args, console),
         (None, Some(build)) => build,
@@ -121,15 +123,23 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     let folder = Folder::open(&args.output)?;
     let begun = folder.path().to_owned();
     console.at_forced_exit(move || Folder::tidy(&begun));
-    let mut goes_on = false;
-    build(args, clip, old, &folder, console, &mut goes_on).map_err(|error| {
-        match goes_on && folder.features().exists() {
-            true => error.noting(format_args!(
-                "what was done is kept in {}: the same command goes on from there",
-                folder.path().display()
-            )),
-            false => error,
-        }
+    let mut work = Work {
+        args,
+        graph,
+        folder,
+        console,
+        goes_on: false,
+    };
+    let built = work.build(clip, old);
+    let Work {
+        folder, goes_on, ..
+    } = work;
+    built.map_err(|error| match goes_on && folder.features().exists() {
+        true => error.noting(format_args!(
+            "what was done is kept in {}: the same command goes on from there",
+            folder.path().display()
+        )),
+        false => error,
     })?;
     if args.features.is_none() {
         folder.clear()?;
@@ -192,43 +202,14 @@ impl ClipFile {
     }
 }
 
-/// `goes_on` becomes true once the features that are kept are those that the same command would take.
-fn build(
-    args: &Build,
-    clip: ClipFile,
-    old: Option<ImageIndex>,
-    folder: &Folder,
-    console: &Console,
-    goes_on: &mut bool,
-) -> Result<()> {
-    let options = args.graph.options(clip.identity(), clip.dim, old.as_ref());
-    let bar = console.counter("pictures");
-    let mut tally = Tally::new(console, &bar);
-    let gathered = gather(args, clip, folder, &mut tally, console, goes_on);
-    bar.finish_and_clear();
-    let mut gathered = gathered?;
-    tally.judge(gathered.entries.len(), args.skip_bad)?;
-    if gathered.entries.len() == 0 && args.shard == Shard::ALL {
-        return Err(Error::input("no picture is left to index").at(&args.images));
-    }
-    let mut builder = ImageIndexBuilder::create(&args.output, options)?;
-    if let Some(old) = old {
-        let replaced = gathered.entries.ids()?;
-        builder.add_index(&old, &mut |id| !replaced.contains_key(&hash(id)))?;
-        // It may be what the new one takes the place of.
-        drop(old);
-    }
-    let bar = console.count_bar("features", gathered.entries.len());
-    let added = gathered.add_to(&mut builder, &bar, console);
-    bar.finish_and_clear();
-    added?;
-    let pictures = builder.len();
-    graph::finish(builder, console)?;
-    console.say(format_args!(
-        "{}: {pictures} pictures",
-        args.output.display()
-    ));
-    Ok(())
+/// The building of one index.
+struct Work<'a> {
+    args: &'a Build,
+    graph: &'a Graph,
+    folder: Folder,
+    console: &'a Console,
+    /// Whether the features that are kept are those that the same command would take.
+    goes_on: bool,
 }
 
 /// The pictures that will be in the index, and their features.
@@ -244,66 +225,87 @@ enum Source {
     File(Features),
 }
 
-/// Looks at every line of the list.
-fn gather(
-    args: &Build,
-    clip: ClipFile,
-    folder: &Folder,
-    tally: &mut Tally<'_>,
-    console: &Console,
-    goes_on: &mut bool,
-) -> Result<Gathered> {
-    let list = Records::open(&args.images)?;
-    let mut entries = Entries::create(folder.path().join(ENTRIES))?;
-    let (lines, features) = match &args.features {
-        Some(path) => {
-            let features = Features::open(path, clip.dim)?;
-            let lines = features.check(list, args.shard, &mut entries, tally, console)?;
-            (lines, Source::File(features))
+impl Work<'_> {
+    fn build(&mut self, clip: ClipFile, old: Option<ImageIndex>) -> Result<()> {
+        let (args, console) = (self.args, self.console);
+        let options = self.graph.options(clip.identity(), clip.dim, old.as_ref());
+        let bar = console.counter("pictures");
+        let mut tally = Tally::new(console, &bar);
+        let gathered = self.gather(clip, &mut tally);
+        bar.finish_and_clear();
+        let mut gathered = gathered?;
+        tally.judge(gathered.entries.len(), args.skip_bad)?;
+        if gathered.entries.len() == 0 && args.shard == Shard::ALL {
+            return Err(Error::input("no picture is left to index").at(&args.images));
         }
-        None => {
-            let extraction = Extraction {
-                weights: clip.weights,
-                preprocess: &clip.preprocess,
-                device: args.device,
-                folder: args.images.parent().unwrap_or(Path::new("")),
-                shard: args.shard,
-                threads: args.graph.threads(),
-            };
-            let mut store = open_store(args, &extraction, clip.dim, folder, console)?;
-            *goes_on = true;
-            let lines = extraction.run(list, &mut store, &mut entries, tally, console)?;
-            (lines, Source::Store(store.reader()?))
+        let mut builder = ImageIndexBuilder::create(&args.output, options)?;
+        if let Some(old) = old {
+            let replaced = gathered.entries.ids()?;
+            builder.add_index(&old, &mut |id| !replaced.contains_key(&hash(id)))?;
+            // It may be what the new one takes the place of.
+            drop(old);
         }
-    };
-    if lines == 0 {
-        return Err(Error::input("no pictures to index").at(&args.images));
+        let bar = console.count_bar("features", gathered.entries.len());
+        let added = gathered.add_to(&mut builder, &bar, console);
+        bar.finish_and_clear();
+        added?;
+        let pictures = builder.len();
+        graph::finish(builder, console)?;
+        let output = args.output.display();
+        console.say(format_args!("{output}: {pictures} pictures"));
+        Ok(())
     }
-    let entries = entries.reader()?;
-    Ok(Gathered { entries, features })
-}
 
-/// The features that are kept, unless they are to be thrown away.
-fn open_store(
-    args: &Build,
-    extraction: &Extraction<'_>,
-    dim: usize,
-    folder: &Folder,
-    console: &Console,
-) -> Result<Store> {
-    if args.restart {
-        folder.clear()?;
+    /// Looks at every line of the list.
+    fn gather(&mut self, clip: ClipFile, tally: &mut Tally<'_>) -> Result<Gathered> {
+        let (args, console) = (self.args, self.console);
+        let list = Records::open(&args.images)?;
+        let mut entries = Entries::create(self.folder.path().join(ENTRIES))?;
+        let (lines, features) = match &args.features {
+            Some(path) => {
+                let features = Features::open(path, clip.dim)?;
+                let lines = features.check(list, args.shard, &mut entries, tally, console)?;
+                (lines, Source::File(features))
+            }
+            None => {
+                let extraction = Extraction {
+                    weights: clip.weights,
+                    preprocess: &clip.preprocess,
+                    device: args.device,
+                    folder: args.images.parent().unwrap_or(Path::new("")),
+                    shard: args.shard,
+                    threads: self.graph.threads(),
+                };
+                let mut store = self.store(&extraction, clip.dim)?;
+                let lines = extraction.run(list, &mut store, &mut entries, tally, console)?;
+                (lines, Source::Store(store.reader()?))
+            }
+        };
+        if lines == 0 {
+            return Err(Error::input("no pictures to index").at(&args.images));
+        }
+        let entries = entries.reader()?;
+        Ok(Gathered { entries, features })
     }
-    let store = Store::open(folder.features(), extraction.plan(dim), console)
-        .map_err(|error| error.noting("--restart begins anew"))?;
-    if store.known().len() > 0 {
-        console.say(format_args!(
-            "going on with {}, which has {} pictures",
-            folder.path().display(),
-            store.known().len()
-        ));
+
+    /// The features that are kept, unless they are to be thrown away.
+    fn store(&mut self, extraction: &Extraction<'_>, dim: usize) -> Result<Store> {
+        if self.args.restart {
+            self.folder.clear()?;
+        }
+        let plan = extraction.plan(dim);
+        let store = Store::open(self.folder.features(), plan, self.console)
+            .map_err(|error| error.noting("--restart begins anew"))?;
+        self.goes_on = true;
+        if store.known().len() > 0 {
+            self.console.say(format_args!(
+                "going on with {}, which has {} pictures",
+                self.folder.path().display(),
+                store.known().len()
+            ));
+        }
+        Ok(store)
     }
-    Ok(store)
 }
 
 impl Gathered {

@@ -2,15 +2,18 @@
 
 use super::entries::Entries;
 use super::pictures::{Look, Pictures, Seen};
-use super::store::{Plan, Store};
+use super::store::{Key, Plan, Store};
 use super::tally::{Tally, fault};
 use crate::records::{ImageRecord, Records};
 use crate::shard::Shard;
-use crate::{Console, Result};
+use crate::{Console, Error, Result};
 use morelet_models::device::{Compute, DeviceRequest};
 use morelet_models::weights::{Preprocess, Weights};
-use morelet_models::{Cancel, Clip};
+use morelet_models::{Cancel, Clip, Picture};
 use std::path::Path;
+
+/// The most lines that wait while a batch becomes full, those whose pictures are known already among them.
+const MOST_PENDING: usize = 4096;
 
 /// What looks at pictures.
 pub(super) struct Extraction<'a> {
@@ -48,37 +51,138 @@ impl Extraction<'_> {
             preprocess: self.preprocess,
             known: &known,
         };
-        // CLIP is loaded for the first picture that has to be looked at: there may be none.
-        let mut weights = Some(self.weights);
-        let mut loaded: Option<Clip> = None;
-        pictures.for_each(list, console, &mut |seen: Seen| {
-            tally.count();
-            let number = match seen.picture {
-                Look::Known(number) => number,
-                Look::Bad(message) => {
-                    tally.tell(&seen.place, &message);
-                    return Ok(());
-                }
-                // The same file may be in several lines, and have been on its way more than once.
-                Look::New(key, picture) => match known.find(key) {
-                    Some(number) => number,
-                    None => {
-                        if let Some(weights) = weights.take() {
-                            let compute = Compute::with_threads(self.device, Some(self.threads))?;
-                            loaded = Some(Clip::load(weights, &compute)?);
-                        }
-                        // Loaded just now, or before: an error above has ended this.
-                        let Some(clip) = &loaded else { return Ok(()) };
-                        let feature = clip.image(&picture, &Cancel::new())?;
-                        if let Some(message) = fault(&feature) {
-                            tally.tell(&seen.place, &format!("{}: {message}", seen.record.image));
-                            return Ok(());
-                        }
-                        store.append(key, &feature)?
-                    }
-                },
-            };
-            entries.push(number, seen.record)
+        let mut batch = Batch {
+            clip: LazyClip::File(Some(self.weights), self.device, self.threads),
+            store,
+            entries,
+            tally,
+            pending: Vec::new(),
+            new: 0,
+        };
+        pictures.for_each(list, console, &mut |seen| match seen {
+            Some(seen) => batch.add(seen),
+            None => batch.look(),
         })
+    }
+}
+
+/// Pictures on their way to CLIP together, with those between them that need not go there.
+struct Batch<'a, 'b> {
+    clip: LazyClip,
+    store: &'a mut Store,
+    entries: &'a mut Entries,
+    tally: &'a mut Tally<'b>,
+    pending: Vec<Pending>,
+    /// How many of them have to be looked at.
+    new: usize,
+}
+
+/// A line, in which place of the list, and its picture.
+struct Pending {
+    place: String,
+    record: ImageRecord,
+    picture: Waiting,
+}
+
+enum Waiting {
+    Known(u64),
+    New(Key, Picture),
+}
+
+/// CLIP, loaded for the first picture that has to be looked at: there may be none.
+enum LazyClip {
+    File(Option<Weights>, DeviceRequest, usize),
+    Loaded(Box<Clip>),
+}
+
+impl LazyClip {
+    /// The most pictures that wait for CLIP.
+    fn batch(&self) -> usize {
+        match self {
+            Self::File(..) => 1,
+            Self::Loaded(clip) => clip.batch(),
+        }
+    }
+
+    fn images(&mut self, pictures: &[&Picture]) -> Result<Vec<Vec<f32>>> {
+        if let Self::File(weights, device, threads) = self
+            && let Some(weights) = weights.take()
+        {
+            let compute = Compute::with_threads(*device, Some(*threads))?;
+            *self = Self::Loaded(Box::new(Clip::load(weights, &compute)?));
+        }
+        match self {
+            Self::Loaded(clip) => Ok(clip.images(pictures, &Cancel::new())?),
+            // Loading it failed, which has ended the work.
+            Self::File(..) => Err(Error::device("CLIP could not be loaded")),
+        }
+    }
+}
+
+impl Batch<'_, '_> {
+    fn add(&mut self, seen: Seen) -> Result<()> {
+        self.tally.count();
+        let picture = match seen.picture {
+            Look::Known(number) => Waiting::Known(number),
+            Look::New(key, picture) => Waiting::New(key, picture),
+            Look::Bad(message) => {
+                self.tally.tell(&seen.place, &message);
+                return Ok(());
+            }
+        };
+        self.new += usize::from(matches!(picture, Waiting::New(..)));
+        self.pending.push(Pending {
+            place: seen.place,
+            record: seen.record,
+            picture,
+        });
+        match self.new >= self.clip.batch() || self.pending.len() >= MOST_PENDING {
+            true => self.look(),
+            false => Ok(()),
+        }
+    }
+
+    /// Looks at what waits.
+    fn look(&mut self) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        self.new = 0;
+        // The same file may be in several lines, and have been on its way more than once.
+        let mut new: Vec<(Key, &Picture)> = Vec::new();
+        for line in &pending {
+            if let Waiting::New(key, picture) = &line.picture
+                && self.store.known().find(*key).is_none()
+                && new.iter().all(|(other, _)| other != key)
+            {
+                new.push((*key, picture));
+            }
+        }
+        let mut zeros = Vec::new();
+        if !new.is_empty() {
+            let pictures: Vec<&Picture> = new.iter().map(|&(_, picture)| picture).collect();
+            let features = self.clip.images(&pictures)?;
+            for ((key, _), feature) in new.iter().zip(features) {
+                match fault(&feature) {
+                    Some(message) => zeros.push((*key, message)),
+                    None => drop(self.store.append(*key, &feature)?),
+                }
+            }
+        }
+        for line in pending {
+            let found = match line.picture {
+                Waiting::Known(number) => Ok(number),
+                Waiting::New(key, _) => self.store.known().find(key).ok_or_else(|| {
+                    let zero = zeros.iter().find(|(zero, _)| *zero == key);
+                    zero.map_or("CLIP gave no feature", |&(_, message)| message)
+                }),
+            };
+            match found {
+                Ok(number) => self.entries.push(number, line.record)?,
+                Err(message) => {
+                    let message = format!("{}: {message}", line.record.image);
+                    self.tally.tell(&line.place, &message);
+                }
+            }
+        }
+        Ok(())
     }
 }

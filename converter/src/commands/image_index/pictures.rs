@@ -22,10 +22,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, Scope, scope};
 use std::time::Duration;
 
-/// Pictures that wait, decoded or not, per thread: enough for one of 50 megapixels to hold nobody up.
+/// Pictures that wait, decoded or not: so many per thread, for one of 50 megapixels to hold nobody up, and a batch of a
+/// GPU more, which is decoded while it computes the one before.
 const WAITING: usize = 4;
+const BATCH: usize = 32;
 
-/// How often somebody who waits asks whether the user wants to stop.
+/// How often somebody who waits asks whether the user wants to stop, and tells the caller that nothing comes.
 const ASKED: Duration = Duration::from_millis(50);
 
 /// The pictures of a list.
@@ -64,7 +66,8 @@ type Job = (String, SyncSender<Look>);
 type Line = (String, ImageRecord, Receiver<Look>);
 
 impl Pictures<'_> {
-    /// Hands over the pictures of the shard that are in `list`, in order. Gives the number of lines, those of other shards too.
+    /// Hands over the pictures of the shard that are in `list`, in order, and nothing where none comes for a while and at
+    /// the end. Gives the number of lines, those of other shards too.
     ///
     /// # Errors
     /// A line that is no record, once what comes before it was handed over; an interruption; what `take` returns.
@@ -72,7 +75,7 @@ impl Pictures<'_> {
         &self,
         list: Records<ImageRecord>,
         console: &Console,
-        take: &mut dyn FnMut(Seen) -> Result<()>,
+        take: &mut dyn FnMut(Option<Seen>) -> Result<()>,
     ) -> Result<u64> {
         let (stop, lines) = (AtomicBool::new(false), AtomicU64::new(0));
         scope(|scope| {
@@ -90,9 +93,9 @@ impl Pictures<'_> {
         list: Records<ImageRecord>,
         (stop, lines): (&'env AtomicBool, &'env AtomicU64),
         console: &Console,
-        take: &mut dyn FnMut(Seen) -> Result<()>,
+        take: &mut dyn FnMut(Option<Seen>) -> Result<()>,
     ) -> Result<()> {
-        let waiting = WAITING * self.threads;
+        let waiting = WAITING * self.threads + BATCH;
         let (give_job, jobs) = sync_channel(waiting);
         let (give_line, queue) = sync_channel(waiting);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -110,17 +113,20 @@ impl Pictures<'_> {
                 name.spawn_scoped(scope, reader).map(drop)
             })
             .map_err(|error| Error::from(error).noting("the threads cannot be started"))?;
-        while let Some(line) = wait(&queue, console)? {
-            let (place, record, answer) = line?;
+        while let Some(line) = wait(&queue, console, &mut || take(None))? {
+            let (place, record, answer) = match line {
+                Ok(line) => line,
+                Err(error) => return take(None).and(Err(error)),
+            };
             // A worker that was told to stop answers nothing.
-            let picture = wait(&answer, console)?.ok_or_else(Error::interrupted)?;
-            take(Seen {
+            let picture = wait(&answer, console, &mut || take(None))?;
+            take(Some(Seen {
                 place,
                 record,
-                picture,
-            })?;
+                picture: picture.ok_or_else(Error::interrupted)?,
+            }))?;
         }
-        Ok(())
+        take(None)
     }
 
     /// Looks at pictures until there is none left.
@@ -194,13 +200,17 @@ fn read(
     }
 }
 
-/// What comes next; `None` once nobody is left to send.
-fn wait<T>(from: &Receiver<T>, console: &Console) -> Result<Option<T>> {
+/// What comes next; `None` once nobody is left to send. Where it does not come at once, `idle` is called.
+fn wait<T>(
+    from: &Receiver<T>,
+    console: &Console,
+    idle: &mut dyn FnMut() -> Result<()>,
+) -> Result<Option<T>> {
     loop {
         console.check()?;
         match from.recv_timeout(ASKED) {
             Ok(sent) => return Ok(Some(sent)),
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => idle()?,
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }

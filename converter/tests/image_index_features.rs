@@ -146,7 +146,10 @@ fn arrays_that_are_damaged_or_no_rows_of_numbers_are_refused() {
         (of(&header("'<f4'", "false", "(5, 32)")), "True or False"),
         (of(&header("'<f4'", "False", "(5, -32)")), "a whole number"),
         (of(&header("'<f4'", "False", "[5, 32]")), "expected `(`"),
-        (of(&header("'<f4'", "False", "(5, 32")), "a whole number at byte 58, got `}`"),
+        (
+            of(&header("'<f4'", "False", "(5, 32")),
+            "a whole number at byte 58, got `}`",
+        ),
         (of(&header("'<f4", "False", "(5, 32)")), "expected"),
         (of("{'descr': '<f4"), "does not end"),
         (

@@ -42,6 +42,7 @@ mod plan;
 mod quantize_report;
 mod records;
 mod sample;
+mod shard;
 pub mod wikitext;
 
 pub use cli::{Cli, Command, run};

@@ -106,6 +106,17 @@ impl<T: DeserializeOwned> Records<T> {
             .map_err(|error| self.error(message(&error)))
     }
 
+    /// Passes over the next record without looking at it. `false` at the end.
+    pub fn pass(&mut self) -> Result<bool> {
+        loop {
+            match self.lines.next_line()? {
+                None => return Ok(false),
+                Some(line) if line.trim().is_empty() => {}
+                Some(_) => return Ok(true),
+            }
+        }
+    }
+
     /// File and line of what was read last.
     pub fn place(&self) -> String {
         format!("{}:{}", self.lines.path().display(), self.lines.number())

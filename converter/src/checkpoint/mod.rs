@@ -20,6 +20,7 @@ pub(crate) mod config;
 mod foreign;
 pub(crate) mod json;
 pub(crate) mod labels;
+pub(crate) mod npy;
 mod safetensors;
 mod shards;
 mod tensor;

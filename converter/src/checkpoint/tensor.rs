@@ -14,8 +14,9 @@ use std::sync::Arc;
 /// Elements handed over at once: 4 MiB of `f32`.
 const CHUNK: usize = 1 << 20;
 
-/// The most elements of one tensor: twice the embedding table of XLM-R-XXL (250,002 × 4096).
-const MAX_ELEMENTS: u64 = 1 << 31;
+/// The most elements of one tensor: the features of 11 million pictures (× 768), which are read in a stream. The
+/// largest weight, the embedding table of XLM-R-XXL (250,002 × 4096), has an eighth of that.
+const MAX_ELEMENTS: u64 = 1 << 33;
 
 /// The most elements of a tensor that repeats those of its storage (an expanded view), so that a small
 /// file cannot ask for a large allocation.

@@ -1,5 +1,6 @@
 //! `text-index`: articles become an index of their sentences, which gives back paragraphs.
 
+use crate::shard::Shard;
 use crate::{Console, Error, Result};
 use morelet_indices::{Analyzer, ErrorKind, TextIndexBuilder, TextOptions};
 use std::path::PathBuf;
@@ -7,11 +8,9 @@ use std::path::PathBuf;
 mod input;
 mod memory;
 mod merge;
-mod shard;
 
 use input::Input;
 use memory::Memory;
-use shard::Shard;
 
 /// Arguments of `text-index`.
 #[derive(Debug, clap::Args)]

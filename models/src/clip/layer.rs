@@ -59,24 +59,25 @@ impl Layers {
             .map(Self)
     }
 
-    /// `[1, n, d]` to the one row that is read, `[1, 1, d]`.
+    /// `[1, n, d]` to the rows that are read of each sequence in it, `[1, m, d]`; with a batch of `b`, `[b, n, d]`
+    /// to `[b, m, d]`.
     pub(super) fn forward(
         &self,
         mut x: Tensor<3>,
-        row: usize,
+        sequences: &Sequences,
         cancel: &Cancel,
     ) -> Result<Tensor<3>> {
-        let sequences = Sequences::new([(x.dims()[1], vec![row])]);
+        let rows = sequences.wanted();
         let last = self.0.len() - 1;
         for (at, layer) in self.0.iter().enumerate() {
             cancel.check()?;
             let normed = layer.norm1.forward(x.clone());
             // Nothing follows the last layer but what is read: the other rows are left out.
-            let queries = (at == last).then(|| select(normed.clone(), &[row]));
+            let queries = (at == last).then(|| select(normed.clone(), &rows));
             if at == last {
-                x = select(x, &[row]);
+                x = select(x, &rows);
             }
-            x = x + layer.attention.forward(normed, queries, &sequences, None);
+            x = x + layer.attention.forward(normed, queries, sequences, None);
             x = x.clone() + layer.mlp.forward(layer.norm2.forward(x), None);
         }
         Ok(x)

@@ -24,6 +24,13 @@ use crate::tokenizer::Arriving;
 use crate::weights::{ClipConfig, Meta, Preprocess, Weights};
 use crate::xlmr::read;
 
+/// The rows of a batch of pictures on a GPU: enough to fill a large one, and few enough for the scores of attention to
+/// fit a small one.
+const GPU_ROWS: usize = 2048;
+
+/// The same on the CPU, where a matrix is read once for all of them.
+const CPU_ROWS: usize = 200;
+
 /// CLIP on a device.
 #[derive(Debug)]
 pub struct Clip {
@@ -114,6 +121,46 @@ impl Clip {
     /// # Errors
     /// Of kind `Input` where the picture was prepared for another model; `Cancelled` and `Device`.
     pub fn image(&self, picture: &Picture, cancel: &Cancel) -> Result<Vec<f32>> {
+        let pixels = [self.pixels(picture)?];
+        self.feature(|| self.vision.forward(&pixels, &self.compute, cancel))
+    }
+
+    /// The features of pictures, [`batch`](Self::batch) of them at once. On the CPU each is that which
+    /// [`image`](Self::image) gives; on a GPU within rounding of it, and whatever the others are. There, one takes
+    /// as long as a batch.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn images(&self, pictures: &[&Picture], cancel: &Cancel) -> Result<Vec<Vec<f32>>> {
+        let (batch, mut features) = (self.batch(), Vec::with_capacity(pictures.len()));
+        for pictures in pictures.chunks(batch) {
+            let pixels = pictures.iter().map(|picture| self.pixels(picture));
+            let mut pixels = pixels.collect::<Result<Vec<_>>>()?;
+            // A GPU has a kernel for each shape, and each rounds in its own way: a batch that is not full is filled up.
+            if self.compute.is_gpu() {
+                pixels.resize(batch, pixels[0].clone());
+            }
+            let tower = || self.vision.forward(&pixels, &self.compute, cancel);
+            features.extend(
+                self.features(pixels.len(), tower)?
+                    .into_iter()
+                    .take(pictures.len()),
+            );
+        }
+        Ok(features)
+    }
+
+    /// How many pictures [`images`](Self::images) gives to the device at once.
+    pub fn batch(&self) -> usize {
+        let rows = self.vision.rows();
+        if self.compute.is_gpu() {
+            (GPU_ROWS / rows).clamp(1, 32)
+        } else {
+            (CPU_ROWS / rows).clamp(1, 8)
+        }
+    }
+
+    fn pixels(&self, picture: &Picture) -> Result<Vec<f32>> {
         let side = self.config.vision.image_size as usize;
         if picture.side() != side {
             return Err(Error::input(format!(
@@ -121,8 +168,7 @@ impl Clip {
                 picture.side()
             )));
         }
-        let pixels = picture.normalized(self.preprocess());
-        self.feature(|| self.vision.forward(&pixels, self.compute.device(), cancel))
+        Ok(picture.normalized(self.preprocess()))
     }
 
     /// Runs both towers once for each shape that they can have on a GPU: for each length of a text, and for a picture.
@@ -147,12 +193,11 @@ impl Clip {
             told("text", WarmedUp { rows, padded, took });
         }
         let side = vision.image_size as usize;
-        let pixels = vec![0.0; 3 * side * side];
-        let patches = side / vision.patch_size as usize;
+        let pixels = [vec![0.0; 3 * side * side]];
         let started = Instant::now();
-        self.feature(|| self.vision.forward(&pixels, self.compute.device(), cancel))?;
+        self.feature(|| self.vision.forward(&pixels, &self.compute, cancel))?;
         let warmed = WarmedUp {
-            rows: patches * patches + 1,
+            rows: self.vision.rows(),
             padded: false,
             took: started.elapsed(),
         };
@@ -162,22 +207,41 @@ impl Clip {
 
     /// Runs a tower, reads what it says `[1, dim]`, and scales it to length 1.
     fn feature(&self, tower: impl FnOnce() -> Result<Tensor<2>> + Send) -> Result<Vec<f32>> {
-        let mut feature = self
+        Ok(self.features(1, tower)?.swap_remove(0))
+    }
+
+    /// The same for `count` features at once, `[count, dim]`.
+    fn features(
+        &self,
+        count: usize,
+        tower: impl FnOnce() -> Result<Tensor<2>> + Send,
+    ) -> Result<Vec<Vec<f32>>> {
+        let features = self
             .compute
             .run_alone(|| self.compute.run_awake(|| read(tower()?)))?;
-        let squares = feature.iter().map(|&x| f64::from(x) * f64::from(x));
-        let length = squares.sum::<f64>().sqrt();
-        if !length.is_finite() {
-            let message = format!("CLIP's feature has length {length}, expected a finite number");
+        let dim = self.dim();
+        if features.len() != count * dim {
+            let message = format!("expected {count} × {dim} values, got {}", features.len());
             return Err(Error::device(message));
         }
-        if length > 0.0 {
-            for x in &mut feature {
-                *x = (f64::from(*x) / length) as f32;
-            }
-        }
-        Ok(feature)
+        features.chunks_exact(dim).map(normalized).collect()
     }
+}
+
+/// A feature, scaled to length 1.
+fn normalized(feature: &[f32]) -> Result<Vec<f32>> {
+    let squares = feature.iter().map(|&x| f64::from(x) * f64::from(x));
+    let length = squares.sum::<f64>().sqrt();
+    if !length.is_finite() {
+        let message = format!("CLIP's feature has length {length}, expected a finite number");
+        return Err(Error::device(message));
+    }
+    // Zero stays zero.
+    let scale = |&x: &f32| match length > 0.0 {
+        true => (f64::from(x) / length) as f32,
+        false => x,
+    };
+    Ok(feature.iter().map(scale).collect())
 }
 
 #[cfg(test)]

@@ -92,7 +92,11 @@ fn clip(activation: Activation, eos_token_id: u32) -> Clip {
 }
 
 fn picture() -> Picture {
-    let rgb: Vec<u8> = (0..7 * 7 * 3).map(|i| (i * 37 % 256) as u8).collect();
+    picture_of(37)
+}
+
+fn picture_of(step: usize) -> Picture {
+    let rgb: Vec<u8> = (0..7 * 7 * 3).map(|i| (i * step % 256) as u8).collect();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 7, 7);
     encoder.set_color(png::ColorType::Rgb);
@@ -165,6 +169,22 @@ fn features_are_pytorchs() {
         assert_near(&clip.text("w3 w7 w5", &cancel).unwrap(), &text, 2e-6);
         assert_near(&clip.image(&picture(), &cancel).unwrap(), &image, 2e-6);
     }
+}
+
+#[test]
+fn pictures_together_have_the_features_that_they_have_alone() {
+    let clip = clip(Activation::QuickGelu, 2);
+    let cancel = Cancel::new();
+    let pictures: Vec<Picture> = (0..11).map(|number| picture_of(37 + 2 * number)).collect();
+    let together: Vec<&Picture> = pictures.iter().collect();
+    assert!(clip.batch() > 1 && together.len() % clip.batch() > 1);
+    let features = clip.images(&together, &cancel).unwrap();
+    assert_eq!(features.len(), pictures.len());
+    for (picture, feature) in pictures.iter().zip(&features) {
+        assert_eq!(*feature, clip.image(picture, &cancel).unwrap());
+    }
+    assert!(features[0] != features[1]);
+    assert!(clip.images(&[], &cancel).unwrap().is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::layer::{Layers, Shape};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
-use crate::layers::{LayerNorm, Linear};
+use crate::layers::{LayerNorm, Linear, Sequences};
 use crate::weights::{ClipConfig, Weights};
 
 /// The `eos_token_id` of the configurations that were published before it was used for pooling. The
@@ -67,7 +67,8 @@ impl TextTower {
         let data = TensorData::new(embeddings, [1, rows, d]);
         let x = Tensor::<3>::from_data(data, device);
         let at = pooled_at(ids, self.eos_token_id);
-        let x = self.layers.forward(x, at, cancel)?.reshape([1, d]);
+        let sequences = Sequences::new([(rows, vec![at])]);
+        let x = self.layers.forward(x, &sequences, cancel)?.reshape([1, d]);
         Ok(self.projection.forward(self.norm.forward(x)))
     }
 }

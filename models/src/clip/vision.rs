@@ -1,12 +1,12 @@
 //! The vision tower, a ViT (Dosovitskiy et al. 2021).
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::layer::{Layers, Shape};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
-use crate::layers::{LayerNorm, Linear, Weight};
+use crate::layers::{LayerNorm, Linear, Sequences, Weight};
 use crate::weights::{ClipConfig, Weights};
 
 #[derive(Debug)]
@@ -56,31 +56,52 @@ impl VisionTower {
         })
     }
 
-    /// The feature of one picture, `[1, dim]`, before it is normalized. `pixels` are `[3, image, image]`.
+    /// The features of `b` pictures, `[b, dim]`, before they are normalized. Each of `pixels` is `[3, image, image]`.
     pub(super) fn forward(
         &self,
-        pixels: &[f32],
-        device: &Device,
+        pixels: &[Vec<f32>],
+        compute: &Compute,
         cancel: &Cancel,
     ) -> Result<Tensor<2>> {
-        let d = self.width;
-        let patches = patches(pixels, self.image, self.patch);
+        let (b, d) = (pixels.len(), self.width);
         let n = (self.image / self.patch) * (self.image / self.patch);
-        let patches = TensorData::new(patches, [n, 3 * self.patch * self.patch]);
-        let patches = Tensor::<2>::from_data(patches, device);
-        let patches = self.embedding.forward(patches);
-        let x = Tensor::cat(vec![self.class.clone(), patches.unsqueeze()], 1);
+        let mut all = Vec::with_capacity(b * n * 3 * self.patch * self.patch);
+        for pixels in pixels {
+            patches(pixels, self.image, self.patch, &mut all);
+        }
+        let all = TensorData::new(all, [b * n, 3 * self.patch * self.patch]);
+        let all = Tensor::<2>::from_data(all, compute.device());
+        let all = self.embedding.forward(all).reshape([b, n, d]);
+        let x = Tensor::cat(vec![self.class.clone().expand([b, 1, d]), all], 1);
         let x = self.norm_pre.forward(x + self.position.clone());
-        let class = self.layers.forward(x, 0, cancel)?.reshape([1, d]);
-        Ok(self.projection.forward(self.norm_post.forward(class)))
+        // A GPU takes them as a batch, our own kernels one after the other.
+        let (x, sequences) = if compute.kernels().is_some() {
+            let packed = (0..b).map(|_| (n + 1, vec![0]));
+            (x.reshape([1, b * (n + 1), d]), Sequences::new(packed))
+        } else {
+            (x, Sequences::new([(n + 1, vec![0])]))
+        };
+        let class = self.layers.forward(x, &sequences, cancel)?;
+        let class = self.norm_post.forward(class.reshape([b, d]));
+        if compute.kernels().is_none() {
+            return Ok(self.projection.forward(class));
+        }
+        // One row for itself: Burn multiplies several in another order, and a feature would depend on its neighbours.
+        let rows = class.split(1, 0).into_iter();
+        let features = rows.map(|row| self.projection.forward(row)).collect();
+        Ok(Tensor::cat(features, 0))
+    }
+
+    /// The rows of one picture in the layers: its patches and the class token.
+    pub(super) fn rows(&self) -> usize {
+        (self.image / self.patch) * (self.image / self.patch) + 1
     }
 }
 
-/// Cuts `[3, image, image]` into patches row by row, each as `[3, patch, patch]`. What is left over at
-/// the right and at the bottom belongs to none.
-fn patches(pixels: &[f32], image: usize, patch: usize) -> Vec<f32> {
+/// Cuts `[3, image, image]` into patches row by row, each as `[3, patch, patch]`, and appends them to `out`. What is
+/// left over at the right and at the bottom belongs to none.
+fn patches(pixels: &[f32], image: usize, patch: usize, out: &mut Vec<f32>) {
     let side = image / patch;
-    let mut out = Vec::with_capacity(3 * side * side * patch * patch);
     for top in (0..side).map(|at| at * patch) {
         for left in (0..side).map(|at| at * patch) {
             for channel in pixels.chunks_exact(image * image) {
@@ -90,5 +111,4 @@ fn patches(pixels: &[f32], image: usize, patch: usize) -> Vec<f32> {
             }
         }
     }
-    out
 }

@@ -5,8 +5,8 @@
 //! before, whatever happened to names and times of the files: a line mended behind the mark, or a file that was
 //! appended to, changes nothing before it.
 
-use super::shard::Shard;
 use crate::records::{CorpusRecord, ParagraphRecord, message};
+use crate::shard::Shard;
 use crate::{Console, Error, Result};
 use indicatif::ProgressBar;
 use morelet::Lines;

@@ -1,13 +1,13 @@
-//! A part of a corpus, so that several machines can each index one.
+//! A part of a corpus or of a list of pictures, so that several machines can each index one.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// So many articles in a row go to the same shard: enough for texts that are alike to lie together, and few enough for
+/// So many lines in a row go to the same shard: enough for texts that are alike to lie together, and few enough for
 /// the shards of a small corpus to be of equal size.
 const DEALT: u64 = 64;
 
-/// Shard `number` (from 1) of `count`: the articles are dealt to them in turn.
+/// Shard `number` (from 1) of `count`: the lines are dealt to them in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     number: u64,
@@ -15,13 +15,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The whole corpus.
+    /// All lines.
     pub const ALL: Self = Self {
         number: 1,
         count: 1,
     };
 
-    /// Whether this has the article at `position`, counted from 0.
+    /// Whether this has the line at `position`, counted from 0.
     pub fn has(self, position: u64) -> bool {
         position / DEALT % self.count == self.number - 1
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_article_is_in_one_shard_and_shards_are_of_equal_size() {
+    fn every_line_is_in_one_shard_and_shards_are_of_equal_size() {
         for count in [1, 2, 3, 7] {
             let mut sizes = vec![0; count as usize];
             for position in 0..DEALT * count * 3 {

@@ -36,18 +36,18 @@
 //!
 //! # The files
 //!
-//! Every section has a revision of its own, and all but `meta` and `image.meta` are bulk: they grow with the corpus, their
+//! Every section has a revision of its own, and all but `meta`, `image.meta` and `centre` are bulk: they grow with the corpus, their
 //! hashes are checked on request only, and whatever is read from them is checked where it is read. A damaged file gives an
 //! error that names the place, or, where its hashes were not checked, maybe another answer; never a panic. Opened with
 //! `Verify::Full` it gives an error or the right answer.
 //!
 //! ```text
 //! text.index                                        image.index
-//!   meta               analyzer, k1, b, counts        image.meta     dimension, precision, identity of the CLIP
-//!   dictionary         term → number (an fst)         vectors        f16 or i8 rows
-//!   terms, .groups     number → df, postings          scales         with i8: a factor for each row
-//!   postings           sentences and tfs, packed      links, .upper  the graph
-//!   lengths            a byte for each sentence       ids            node → picture
+//!   meta               analyzer, k1, b, counts        image.meta     dimension, precision, recalls, CLIP's identity
+//!   dictionary         term → number (an fst)         nodes          records: row, scale, links
+//!   terms, .groups     number → df, postings          centre         the mean of all features
+//!   postings           sentences and tfs, packed      rerank         f16 rows for the last candidates
+//!   lengths            a byte for each sentence       ids, .starts   node → pictures
 //!   paragraphs.starts  sentence → paragraph           values, …      as in a text index
 //!   paragraphs.ranks
 //!   values             id, title, text: zstd blocks
@@ -55,8 +55,8 @@
 //!   values.dictionary  what zstd may know beforehand
 //! ```
 //!
-//! The modules draw each of them. The same input gives the same bytes, whatever the memory it was built in; of
-//! image graphs that holds for one thread.
+//! The modules draw each of them. The same input gives the same bytes, whatever the memory and the threads that it
+//! was built with.
 //!
 //! # Features
 //!

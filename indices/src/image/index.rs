@@ -305,6 +305,26 @@ impl ImageIndex {
         })
     }
 
+    /// Calls `act` with the id of every picture, in order; each block of values is read once.
+    ///
+    /// # Errors
+    /// A damaged file.
+    pub fn for_each_id(&self, mut act: impl FnMut(ImageId, &str)) -> Result<()> {
+        let mut unreadable = None;
+        self.values
+            .for_each_id(|number, id| match str::from_utf8(id) {
+                Ok(id) => act(ImageId(number), id),
+                Err(_) => unreadable = Some(number),
+            })?;
+        match unreadable {
+            None => Ok(()),
+            Some(number) => Err(Error::input(format_args!(
+                "{}: the id of picture {number} is damaged: copy the file again",
+                self.container.path().display()
+            ))),
+        }
+    }
+
     /// The nodes, to search or to read.
     pub(super) fn nodes(&self) -> Nodes<'_> {
         Nodes {

@@ -36,18 +36,11 @@ impl ImageIndexBuilder {
         }
         let mut kept = vec![false; index.len() as usize];
         self.check_room(index.len())?;
-        let mut unreadable = None;
-        index.values().for_each_id(|number, id| {
-            match (str::from_utf8(id), kept.get_mut(number as usize)) {
-                (Ok(id), Some(kept)) => *kept = keep(id),
-                _ => unreadable = Some(number),
+        index.for_each_id(|image, id| {
+            if let Some(kept) = kept.get_mut(image.0 as usize) {
+                *kept = keep(id);
             }
         })?;
-        if let Some(number) = unreadable {
-            return Err(Error::input(format_args!(
-                "{path}: the id of picture {number} is damaged: copy the file again"
-            )));
-        }
         // The row of each node of which a picture is kept, and of each picture.
         let nodes = index.nodes();
         let mut rows = vec![None; nodes.len as usize];

@@ -21,7 +21,7 @@ use crate::image::meta::{CENTRE, MAX_PICTURES, META, Meta, NODES, RERANK};
 use crate::image::nodes::Nodes;
 use crate::store::ValueWriter;
 
-/// The crate makes graphs of about so many rows.
+/// As [`ImageIndexBuilder::shard_rows`], unless a test says otherwise.
 const SHARD_ROWS: u32 = 16_384;
 /// Where the rest is at most this part of what comes from one index, the nodes of that are not asked to look for neighbours again.
 const FEW: u32 = 4;
@@ -43,6 +43,8 @@ pub struct ImageIndexBuilder {
     pub(super) graph: Links,
     /// Which rows came from each finished index: the first, and how many.
     pub(super) sources: Vec<(u32, u32)>,
+    /// The crate makes graphs of about so many rows.
+    pub(in crate::image) shard_rows: u32,
     /// The folder of the file.
     folder: PathBuf,
 }
@@ -65,6 +67,7 @@ impl ImageIndexBuilder {
             options,
             pictures: Vec::new(),
             sources: Vec::new(),
+            shard_rows: SHARD_ROWS,
             folder,
         })
     }
@@ -122,6 +125,7 @@ impl ImageIndexBuilder {
             pictures,
             mut graph,
             sources,
+            shard_rows,
             folder,
         } = self;
         values.finish(&mut writer)?;
@@ -131,7 +135,7 @@ impl ImageIndexBuilder {
         let rows = GraphRows::new(&features, options.dim, &folder, work)?;
         graph.grow(rows.len());
         let groups = Groups::new(&rows, work)?;
-        let shards = groups.shards(&rows, SHARD_ROWS);
+        let shards = groups.shards(&rows, shard_rows);
         let links = build_graph(&rows, &groups, &shards, graph, &sources, &options, work)?;
         let order = order(&groups, &shards);
         let mut nodes = vec![0; order.len()];

@@ -1,85 +1,115 @@
 //! Links to nodes that could not be reached.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::groups::Groups;
 use super::links::Links;
 use super::rows::{GraphRows, RowQuery};
 
-/// A node that cannot be reached is linked from the nearest of the nodes around it; so many are looked at at most.
+/// A node that cannot be reached is linked from the nearest of the nodes around it; so many are looked at.
 const AROUND: usize = 256;
+/// Of a node that was not reached.
+const NOBODY: u32 = u32::MAX;
 
 /// Links every node so that it can be reached from the medoids.
 pub(super) fn connect(rows: &GraphRows, links: &mut Links, groups: &Groups) {
-    let mut reached = vec![false; links.len() as usize];
-    let mut waiting: VecDeque<u32> = VecDeque::new();
+    let mut reach = Reach {
+        from: vec![NOBODY; links.len() as usize],
+        waiting: VecDeque::new(),
+    };
     for &medoid in &groups.medoids {
-        reached[medoid as usize] = true;
-        waiting.push_back(medoid);
+        reach.visit(medoid, medoid);
     }
-    spread(links, &mut reached, &mut waiting);
+    reach.spread(links);
     for node in 0..links.len() {
-        if reached[node as usize] {
+        if reach.has(node) {
             continue;
         }
         let medoid = groups.medoids[groups.of[node as usize] as usize];
-        attach(rows, links, &reached, node, medoid);
-        reached[node as usize] = true;
-        waiting.push_back(node);
-        spread(links, &mut reached, &mut waiting);
+        let from = attach(rows, links, &reach, node, medoid);
+        reach.visit(node, from);
+        reach.spread(links);
     }
 }
 
-/// Marks what can be reached from the nodes that wait.
-fn spread(links: &Links, reached: &mut [bool], waiting: &mut VecDeque<u32>) {
-    while let Some(node) = waiting.pop_front() {
-        for &link in links.of(node) {
-            if !std::mem::replace(&mut reached[link as usize], true) {
-                waiting.push_back(link);
+/// What was reached.
+struct Reach {
+    /// From where each node was reached first; a medoid from itself.
+    from: Vec<u32>,
+    /// Nodes whose links were not followed yet.
+    waiting: VecDeque<u32>,
+}
+
+impl Reach {
+    fn has(&self, node: u32) -> bool {
+        self.from[node as usize] != NOBODY
+    }
+
+    fn visit(&mut self, node: u32, from: u32) {
+        if !self.has(node) {
+            self.from[node as usize] = from;
+            self.waiting.push_back(node);
+        }
+    }
+
+    /// Follows links as far as they lead.
+    fn spread(&mut self, links: &Links) {
+        while let Some(node) = self.waiting.pop_front() {
+            for &link in links.of(node) {
+                self.visit(link, node);
             }
         }
     }
+
+    /// The place of the last link of a node without which all that was reached still would be.
+    fn spare(&self, node: u32, links: &[u32]) -> Option<usize> {
+        links
+            .iter()
+            .rposition(|&link| self.from[link as usize] != node)
+    }
 }
 
-/// Adds a link to `node` to the nearest node that can be reached and has room, of those around `node` or, if there is
-/// none, of those around the medoid.
-fn attach(rows: &GraphRows, links: &mut Links, reached: &[bool], node: u32, medoid: u32) {
-    let mut around: Vec<u32> = links
-        .of(node)
-        .iter()
-        .copied()
-        .filter(|&link| reached[link as usize])
-        .collect();
-    let mut known: std::collections::HashSet<u32> = around.iter().copied().collect();
+/// Links `node` from the nearest node that was reached and has room, of those around it or around the medoid; where none has,
+/// from the nearest that can spare a link. Gives that node.
+fn attach(rows: &GraphRows, links: &mut Links, reach: &Reach, node: u32, medoid: u32) -> u32 {
+    let linked = links.of(node).iter().copied();
+    let mut around: Vec<u32> = linked.filter(|&link| reach.has(link)).collect();
+    let mut known: HashSet<u32> = around.iter().copied().collect();
     if known.insert(medoid) {
         around.push(medoid);
     }
-    // Breadth first, until enough with room were seen. All that can be reached can be reached from the medoids, so the
-    // list grows until there is one with room, or ends.
-    let mut next = 0;
-    let mut roomy: Vec<u32> = Vec::new();
-    while next < around.len() && (known.len() < AROUND || roomy.is_empty()) {
+    let room = |node: u32| links.of(node).len() < links.most();
+    let can = |node: u32| room(node) || reach.spare(node, links.of(node)).is_some();
+    let (mut next, mut able) = (0, 0);
+    // Breadth first. A node that nobody was reached from can spare any link, and there always is one to come.
+    while next < around.len() && (next < AROUND || able == 0) {
         let from = around[next];
         next += 1;
-        if links.of(from).len() < links.most() {
-            roomy.push(from);
-        }
+        able += usize::from(can(from));
         for &link in links.of(from) {
             if known.insert(link) {
                 around.push(link);
             }
         }
     }
+    around.truncate(next);
+    around.retain(|&node| can(node));
     let (mut query, mut distances) = (RowQuery::default(), Vec::new());
     query.set(node, rows);
-    rows.distances(&mut query, &roomy, &mut distances);
-    let mut nearest = distances
-        .iter()
-        .zip(&roomy)
-        .map(|(&distance, &from)| (distance, from))
-        .collect::<Vec<_>>();
-    nearest.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    if let Some(&(_, from)) = nearest.first() {
-        links.push(from, node);
+    rows.distances(&mut query, &around, &mut distances);
+    let nearest = around.iter().zip(&distances).min_by(|a, b| {
+        let ((&a, x), (&b, y)) = (*a, *b);
+        let full = |node| !room(node);
+        let order = full(a).cmp(&full(b)).then(x.total_cmp(y));
+        order.then(a.cmp(&b))
+    });
+    let from = nearest.map_or(medoid, |(&from, _)| from);
+    if !links.push(from, node) {
+        let mut changed = links.of(from).to_vec();
+        if let Some(place) = reach.spare(from, &changed) {
+            changed[place] = node;
+            links.set(from, changed);
+        }
     }
+    from
 }

@@ -8,9 +8,8 @@ use crate::cli::clip_features::ClipFeatures;
 use crate::cli::retrieval::ImageSearchArgs;
 use crate::cli::{ComputeArgs, Console};
 use crate::prefault::prefault;
-use crate::{Bundle, Error, ErrorKind, Lines, OpenOptions, Result};
-use morelet_indices::{ImageFilter, ImageId, ImageIndex, ImageSearchOptions};
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use crate::{Bundle, Error, Lines, OpenOptions, Result};
+use morelet_indices::{ImageFilter, ImageIndex, ImageSearchOptions};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,9 +73,7 @@ impl ImageSearch {
             ..args.image.search.effort.effort().options(&index)?
         };
         let filter = args.image.images.as_deref();
-        let filter = filter
-            .map(|path| filter_of(&index, path, compute))
-            .transpose()?;
+        let filter = filter.map(|path| filter_of(&index, path)).transpose()?;
         let features = match bundle {
             Some(bundle) => {
                 let clip = bundle.clip().cloned();
@@ -133,7 +130,7 @@ impl ImageSearch {
 }
 
 /// The filter that a file of ids stands for. Several pictures may have the same id.
-fn filter_of(index: &ImageIndex, path: &Path, compute: &ComputeArgs) -> Result<ImageFilter> {
+fn filter_of(index: &ImageIndex, path: &Path) -> Result<ImageFilter> {
     let mut lines = Lines::open(path)?;
     let mut listed: HashMap<String, u64> = HashMap::new();
     while let Some(line) = lines.next_line()? {
@@ -142,30 +139,19 @@ fn filter_of(index: &ImageIndex, path: &Path, compute: &ComputeArgs) -> Result<I
             listed.entry(id).or_insert(lines.number());
         }
     }
-    if listed.is_empty() {
-        return Ok(index.filter([]));
-    }
     // An index knows the ids of its pictures, and not the other way round.
-    let listed_as = |number: u32| -> Result<Option<(ImageId, &str)>> {
-        let image = ImageId(number);
-        let known = listed.get_key_value(index.value(image)?.id.trim());
-        Ok(known.map(|(id, _)| (image, id.as_str())))
-    };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(compute.threads.map_or(0, usize::from))
-        .build()
-        .map_err(|error| Error::from_below(ErrorKind::Io, error))?;
-    let found: Vec<(ImageId, &str)> = pool.install(|| {
-        let numbers = (0..index.len()).into_par_iter();
-        let found = numbers.filter_map(|number| listed_as(number).transpose());
-        found.collect::<Result<_>>()
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    index.for_each_id(|image, id| {
+        if let Some((id, _)) = listed.get_key_value(id.trim()) {
+            found.push(image);
+            known.insert(id.as_str());
+        }
     })?;
-    let known: HashSet<&str> = found.iter().map(|&(_, id)| id).collect();
     let unknown = listed.iter().filter(|(id, _)| !known.contains(id.as_str()));
     if let Some((id, &line)) = unknown.min_by_key(|&(_, line)| line) {
         let got: String = id.chars().take(40).collect();
         let message = format!("expected the id of a picture in the index, got `{got}`");
         return Err(Error::input(message).at(lines.path()).on_line(line));
     }
-    Ok(index.filter(found.into_iter().map(|(image, _)| image)))
+    Ok(index.filter(found)?)
 }

@@ -29,7 +29,7 @@ pub(super) struct Scratch {
 
 /// Idle scratch memories.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<Vec<Box<Scratch>>>);
+pub(super) struct Pool(Mutex<Vec<Scratch>>);
 
 impl Pool {
     /// Calls `act` with memory that nobody else uses meanwhile.

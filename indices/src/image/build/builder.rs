@@ -15,7 +15,7 @@ use super::order::order;
 use super::refine::refine;
 use super::rows::GraphRows;
 use super::work::Work;
-use super::write::{write_nodes, write_pictures, write_section};
+use super::write::{Parts, write_nodes, write_pictures, write_section};
 use crate::error::{Error, Result};
 use crate::image::meta::{CENTRE, MAX_PICTURES, META, Meta, NODES, RERANK};
 use crate::image::nodes::Nodes;
@@ -154,17 +154,15 @@ impl ImageIndexBuilder {
             recall: Vec::new(),
         };
         let layout = meta.layout();
-        let written = write_nodes(
-            &layout,
-            &features,
-            &rows,
-            &links,
-            &order,
-            &nodes,
-            meta.rerank,
-            &folder,
-            work,
-        )?;
+        let parts = Parts {
+            layout: &layout,
+            features: &features,
+            rows: &rows,
+            links: &links,
+            order: &order,
+            nodes: &nodes,
+        };
+        let written = write_nodes(&parts, meta.rerank, &folder, work)?;
         let measured = Nodes {
             layout: &layout,
             records: &written.records,

@@ -20,18 +20,34 @@ pub(super) struct Written {
     pub rerank: ScratchMap<u8>,
 }
 
-/// Writes records, and rows of halves where `rerank`. `order` has the row of each node, `nodes` the node of each row.
+/// What the nodes are made of.
+pub(super) struct Parts<'a> {
+    pub layout: &'a Layout,
+    /// `[n, dim]`, by row.
+    pub features: &'a [f32],
+    pub rows: &'a GraphRows,
+    pub links: &'a Links,
+    /// The row of each node.
+    pub order: &'a [u32],
+    /// The node of each row.
+    pub nodes: &'a [u32],
+}
+
+/// Writes records, and rows of halves where `rerank`.
 pub(super) fn write_nodes(
-    layout: &Layout,
-    features: &[f32],
-    rows: &GraphRows,
-    links: &Links,
-    order: &[u32],
-    nodes: &[u32],
+    parts: &Parts<'_>,
     rerank: bool,
     folder: &Path,
     work: &mut Work<'_>,
 ) -> Result<Written> {
+    let &Parts {
+        layout,
+        features,
+        rows,
+        links,
+        order,
+        nodes,
+    } = parts;
     let (mut records, mut halves) = (Scratch::create_in(folder)?, Scratch::create_in(folder)?);
     let (mut record, mut row) = (Vec::new(), Vec::new());
     for (place, &number) in order.iter().enumerate() {

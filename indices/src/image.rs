@@ -29,11 +29,13 @@
 //! All but `image.meta` and `centre` is bulk and believed by nobody: neighbours and ids are checked where they are
 //! read, and a search visits no node twice, so that it ends whatever the links say.
 
+mod batch;
 mod beam;
 #[cfg(feature = "build")]
 mod build;
 mod exact;
 mod filter;
+mod hits;
 mod index;
 mod meta;
 mod nodes;

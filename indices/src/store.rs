@@ -32,7 +32,6 @@ mod compressor;
 #[cfg(feature = "build")]
 mod copy;
 mod dictionaries;
-#[cfg(feature = "build")]
 mod ids;
 #[cfg(feature = "build")]
 mod records;

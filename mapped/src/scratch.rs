@@ -11,11 +11,14 @@ use memmap2::{Mmap, MmapOptions};
 use crate::bytes::Plain;
 use crate::error::{Error, Result};
 
+const CANNOT_WRITE: &str = "a scratch file here cannot be written";
+
 /// A file without a name, written from front to back and then mapped. It is gone when it is dropped, or when the
 /// process ends however it ends.
 ///
 /// What is mapped this way can be larger than the memory: pages that are not needed go back to the disk. Since
-/// everything is written before anything is mapped, a full disk is an error of [`Scratch::put`] and never a signal.
+/// everything is written before anything is mapped, a full disk is an error of [`Scratch::put`] or [`Scratch::map`] and, on file
+/// systems that set room aside when they are written to, no signal.
 #[derive(Debug)]
 pub struct Scratch {
     file: BufWriter<File>,
@@ -38,9 +41,9 @@ impl Scratch {
 
     /// Appends bytes.
     pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| {
-            Error::io("a scratch file here cannot be written", &self.folder, error)
-        })?;
+        self.file
+            .write_all(bytes)
+            .map_err(|error| Error::io(CANNOT_WRITE, &self.folder, error))?;
         self.len += bytes.len() as u64;
         Ok(())
     }
@@ -58,11 +61,11 @@ impl Scratch {
     /// Ends writing and maps what was written, as numbers of type `T`. Bytes behind the last whole number are not seen.
     pub fn map<T: Plain>(self) -> Result<ScratchMap<T>> {
         let folder = self.folder;
-        let fail = |error| Error::io("a scratch file here cannot be read back", &folder, error);
         let file = self
             .file
             .into_inner()
-            .map_err(|error| fail(error.into_error()))?;
+            .map_err(|error| Error::io(CANNOT_WRITE, &folder, error.into_error()))?;
+        let fail = |error| Error::io("a scratch file here cannot be mapped", &folder, error);
         let size = usize::try_from(self.len).map_err(|error| fail(std::io::Error::other(error)))?;
         let map = if size == 0 {
             None

@@ -238,7 +238,7 @@ impl Work<'_> {
         if gathered.entries.len() == 0 && args.shard == Shard::ALL {
             return Err(Error::input("no picture is left to index").at(&args.images));
         }
-        let mut builder = ImageIndexBuilder::create(&args.output, options)?;
+        let mut builder = ImageIndexBuilder::create_in(self.folder.path(), &args.output, options)?;
         if let Some(old) = old {
             let replaced = gathered.entries.ids()?;
             builder.add_index(&old, &mut |id| !replaced.contains_key(&hash(id)))?;

@@ -14,6 +14,9 @@ use morelet_models::weights::{self, ModelKind, Pooling, Precision, WeightsWriter
 use morelet_models::{CompiledTokenizer, NotCompiled, Tokenizer};
 use std::path::{Path, PathBuf};
 
+/// Room for so many values of a tensor is made at once: 256 MiB.
+const FIRST_RESERVED: usize = 1 << 26;
+
 /// Arguments of `model`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -165,8 +168,9 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     let mut values = Vec::new();
     for (name, tensor) in &plan.tensors {
         values.clear();
-        // The tensor's count is bounded by its storage in the file.
-        values.reserve(tensor.count() as usize);
+        // The tensor's count is bounded by its storage in the file, which may be compressed: it is not believed before
+        // that much was read.
+        values.reserve((tensor.count() as usize).min(FIRST_RESERVED));
         tensor.values(&mut |chunk| {
             values.extend_from_slice(chunk);
             bar.inc(4 * chunk.len() as u64);

@@ -1,5 +1,7 @@
 //! A filter: which pictures a search may find.
 
+use morelet_mapped::Hash;
+
 /// A set of pictures, made by [`ImageIndex::filter`](crate::ImageIndex::filter) for the index that it filters. It
 /// takes a bit for each picture and each node.
 #[derive(Clone)]
@@ -10,16 +12,19 @@ pub struct ImageFilter {
     nodes: Vec<u64>,
     /// How many nodes that are.
     count: u32,
+    /// The index.
+    root: Hash,
 }
 
 impl ImageFilter {
-    /// No pictures, for an index with so many pictures and nodes.
-    pub(super) fn none(pictures: u32, nodes: u32) -> ImageFilter {
+    /// No pictures, for the index `root` with so many pictures and nodes.
+    pub(super) fn none(pictures: u32, nodes: u32, root: Hash) -> ImageFilter {
         let words = |count: u32| vec![0; count.div_ceil(64) as usize];
         ImageFilter {
             pictures: words(pictures),
             nodes: words(nodes),
             count: 0,
+            root,
         }
     }
 
@@ -53,10 +58,9 @@ impl ImageFilter {
         self.count
     }
 
-    /// Whether this was made for an index with so many pictures and nodes.
-    pub(super) fn fits(&self, pictures: u32, nodes: u32) -> bool {
-        self.pictures.len() == pictures.div_ceil(64) as usize
-            && self.nodes.len() == nodes.div_ceil(64) as usize
+    /// Whether this was made for the index `root`.
+    pub(super) fn fits(&self, root: Hash) -> bool {
+        self.root == root
     }
 }
 

@@ -1,10 +1,6 @@
 //! An open index of pictures.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use morelet_mapped::{Bytes, Container, Kind, OpenOptions, Slice, decode};
+use morelet_mapped::{Bytes, Container, Hash, Kind, OpenOptions, Slice, decode};
 
 use super::beam::Candidate;
 use super::exact::exact;
@@ -16,7 +12,6 @@ use super::record::{Damage, Layout};
 use super::search::{self, Pool, Scratch};
 use super::vectors::Vectors;
 use crate::error::{Error, Result};
-use crate::hit::{Hit, join_equal_values};
 use crate::store::ValueStore;
 
 /// The number of a picture: its place in the order in which pictures were added.
@@ -67,7 +62,7 @@ pub struct ImageIndex {
     rerank: Option<Bytes>,
     ids: Slice<u32>,
     starts: Slice<u32>,
-    values: ValueStore,
+    pub(super) values: ValueStore,
     pool: Pool,
 }
 
@@ -135,6 +130,11 @@ impl ImageIndex {
         self.meta.vectors
     }
 
+    /// Whether there are rows of half precision for the last candidates of a search.
+    pub fn reranks(&self) -> bool {
+        self.meta.rerank
+    }
+
     /// The identity of the CLIP checkpoint that made the features (64 hexadecimal digits): features of another one
     /// cannot be compared with them.
     pub fn clip_identity(&self) -> &str {
@@ -158,17 +158,18 @@ impl ImageIndex {
     /// # Errors
     /// A damaged file.
     pub fn filter(&self, images: impl IntoIterator<Item = ImageId>) -> Result<ImageFilter> {
-        let mut filter = ImageFilter::none(self.meta.pictures, self.meta.nodes);
+        let mut filter = ImageFilter::none(self.meta.pictures, self.meta.nodes, self.root());
         for ImageId(image) in images {
             if image < self.meta.pictures {
                 filter.add(image);
             }
         }
-        for node in 0..self.meta.nodes {
-            if self.pictures(node)?.iter().any(|&image| filter.has(image)) {
+        self.each_node(|node, pictures| {
+            if pictures.iter().any(|&image| filter.has(image)) {
                 filter.add_node(node);
             }
-        }
+            Ok(())
+        })?;
         Ok(filter)
     }
 
@@ -225,7 +226,7 @@ impl ImageIndex {
                 feature.len()
             )));
         }
-        let other = |filter: &&ImageFilter| !filter.fits(self.meta.pictures, self.meta.nodes);
+        let other = |filter: &&ImageFilter| !filter.fits(self.root());
         if options.filter.as_ref().is_some_and(other) {
             return Err(Error::input("the filter was made for another index"));
         }
@@ -234,74 +235,6 @@ impl ImageIndex {
             scratch.query.set(feature, &nodes)?;
             self.candidates(&nodes, options, scratch)?;
             self.best(&scratch.beam.candidates, options, found)
-        })
-    }
-
-    /// Searches for many features on `threads` threads (0: as many as the machine has). The answers are those of
-    /// [`ImageIndex::search_with`], in order.
-    pub fn search_batch(
-        &self,
-        features: &[&[f32]],
-        options: &ImageSearchOptions<'_>,
-        threads: usize,
-    ) -> Result<Vec<Vec<(ImageId, f32)>>> {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        };
-        let next = AtomicUsize::new(0);
-        let answers = Mutex::new(Vec::with_capacity(features.len()));
-        let work = || {
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(feature) = features.get(place) else {
-                    break;
-                };
-                let answer = self.search_with(feature, options);
-                let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-                answers.push((place, answer));
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..threads.min(features.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        answers.sort_unstable_by_key(|&(place, _)| place);
-        answers.into_iter().map(|(_, answer)| answer).collect()
-    }
-
-    /// The best `k` keys with their values; pictures with equal values are returned once, unless `keys`.
-    pub fn retrieve(&self, feature: &[f32], k: usize, keys: bool) -> Result<Vec<Hit>> {
-        self.hits(&self.search(feature, k, DEFAULT_EF)?, keys)
-    }
-
-    /// The values of what was found; pictures with equal values are returned once, unless `keys`.
-    pub fn hits(&self, found: &[(ImageId, f32)], keys: bool) -> Result<Vec<Hit>> {
-        let hits = found.iter().enumerate().map(|(place, &(image, score))| {
-            let hit = self.value(image)?;
-            Ok(Hit {
-                rank: place + 1,
-                score,
-                ..hit
-            })
-        });
-        let hits = hits.collect::<Result<Vec<Hit>>>()?;
-        Ok(if keys { hits } else { join_equal_values(hits) })
-    }
-
-    /// The value of a picture, as a hit of rank 0 and score 0.
-    pub fn value(&self, image: ImageId) -> Result<Hit> {
-        let value = self.values.get(image.0)?;
-        Ok(Hit {
-            rank: 0,
-            score: 0.0,
-            key: value.id.clone(),
-            value: join_title(&value.title, &value.text),
-            id: value.id,
-            title: value.title,
         })
     }
 
@@ -318,10 +251,10 @@ impl ImageIndex {
             })?;
         match unreadable {
             None => Ok(()),
-            Some(number) => Err(Error::input(format_args!(
-                "{}: the id of picture {number} is damaged: copy the file again",
-                self.container.path().display()
-            ))),
+            Some(number) => {
+                let message = format!("the id of picture {number} is no text");
+                Err(self.wrong("values", 0, message))
+            }
         }
     }
 
@@ -335,12 +268,6 @@ impl ImageIndex {
             len: self.meta.nodes,
             entries: self.meta.entries,
         }
-    }
-
-    /// The values of the pictures.
-    #[cfg(feature = "build")]
-    pub(super) fn values(&self) -> &ValueStore {
-        &self.values
     }
 
     /// What cannot be in the records.
@@ -374,6 +301,11 @@ impl ImageIndex {
         if let Some(filter) = options.filter {
             let candidates = &mut scratch.beam.candidates;
             candidates.retain(|candidate| filter.has_node(candidate.node()));
+            // Where what is wanted lies far from the query, links lead elsewhere.
+            if candidates.len() < k.min(filter.nodes() as usize) {
+                exact(nodes, k, |node| filter.has_node(node), scratch);
+                return Ok(());
+            }
         }
         search::rerank(nodes, k, scratch);
         Ok(())
@@ -387,6 +319,7 @@ impl ImageIndex {
         best: &mut Vec<(ImageId, f32)>,
     ) -> Result<()> {
         let k = options.k;
+        let mut looked_at = 0;
         for candidate in candidates {
             let (score, node) = (candidate.score, candidate.node());
             // Nodes of equal score go together: the pictures of the later one may have been added first.
@@ -394,24 +327,60 @@ impl ImageIndex {
                 break;
             }
             let wanted = |image: &&u32| options.filter.is_none_or(|filter| filter.has(**image));
-            for &image in self.pictures(node)?.iter().filter(wanted).take(k) {
-                if image >= self.meta.pictures {
-                    let message = format!(
-                        "picture {image} is outside the index of {}",
-                        self.meta.pictures
-                    );
-                    return Err(self.wrong(meta::IDS, node, message));
-                }
-                best.push((ImageId(image), score));
-            }
-            if best.len() > self.ids.len() {
+            let pictures = self.pictures(node)?;
+            looked_at += pictures.len();
+            if looked_at > self.ids.len() {
                 let message = "the pictures of different nodes overlap".to_owned();
                 return Err(self.wrong(meta::STARTS, node, message));
+            }
+            for &image in pictures.iter().filter(wanted).take(k) {
+                if image >= self.meta.pictures {
+                    return Err(self.outside(node, image));
+                }
+                best.push((ImageId(image), score));
             }
         }
         best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         best.truncate(k);
         Ok(())
+    }
+
+    /// What tells this index from others.
+    fn root(&self) -> Hash {
+        self.container.root()
+    }
+
+    /// Calls `act` with every node and its pictures, each of which is one and comes once.
+    pub(super) fn each_node(&self, mut act: impl FnMut(u32, &[u32]) -> Result<()>) -> Result<()> {
+        let mut end = 0;
+        for node in 0..self.meta.nodes {
+            if self.starts[node as usize] != end {
+                let message = format!("the pictures of node {node} do not follow those before");
+                return Err(self.wrong(meta::STARTS, node, message));
+            }
+            let pictures = self.pictures(node)?;
+            end = self.starts[node as usize + 1];
+            if let Some(&image) = pictures.iter().find(|&&image| image >= self.meta.pictures) {
+                return Err(self.outside(node, image));
+            }
+            act(node, pictures)?;
+        }
+        Ok(())
+    }
+
+    /// A picture that no node has.
+    #[cfg(feature = "build")]
+    pub(super) fn lost(&self, image: u32) -> Error {
+        self.wrong(meta::IDS, 0, format!("picture {image} is of no node"))
+    }
+
+    /// A picture that there is not.
+    fn outside(&self, node: u32, image: u32) -> Error {
+        let message = format!(
+            "picture {image} is outside the index of {}",
+            self.meta.pictures
+        );
+        self.wrong(meta::IDS, node, message)
     }
 
     /// The numbers of the pictures of a node, which must be one.
@@ -433,14 +402,5 @@ impl ImageIndex {
             Ok(bytes) => bytes.corrupt(u64::from(node) * 4, message).into(),
             Err(error) => error.into(),
         }
-    }
-}
-
-/// The context that an expert reads: title and introduction.
-fn join_title(title: &str, intro: &str) -> String {
-    match (title.is_empty(), intro.is_empty()) {
-        (true, _) => intro.to_owned(),
-        (_, true) => title.to_owned(),
-        _ => format!("{title} {intro}"),
     }
 }

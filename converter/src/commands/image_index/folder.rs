@@ -79,6 +79,12 @@ impl Folder {
     pub fn tidy(path: &Path) {
         // What cannot be removed stays: there is nobody to tell.
         let _ = fs::remove_file(path.join(ENTRIES));
+        let temporary = |name: &str| name.starts_with(".morelet-") && name.ends_with(".tmp");
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(temporary) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         if !path.join(FEATURES).exists() {
             let _ = fs::remove_file(path.join(LOCK));
             let _ = fs::remove_dir(path);

@@ -12,10 +12,10 @@ pub(super) struct Graph {
     #[arg(long, value_name = "TYPE")]
     vectors: Option<Vectors>,
     /// The most links of a picture in the graph, from 4 to 64: more find more and take more room
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(4..=64))]
+    #[arg(long, value_name = "N", default_value_t = ImageOptions::DEFAULT_LINKS as u16, value_parser = clap::value_parser!(u16).range(4..=64))]
     links: u16,
     /// Candidates that each picture's links are chosen from: more make a better graph and take longer
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = ImageOptions::DEFAULT_EF_CONSTRUCTION as u16, value_parser = clap::value_parser!(u16).range(1..))]
     ef_construction: u16,
     /// Keep no f16 features beside the i8 ones: a third of the size, and less exact scores
     #[arg(long)]
@@ -40,12 +40,18 @@ impl Graph {
         ImageOptions {
             vectors: vectors.unwrap_or_default(),
             ef_construction: usize::from(self.ef_construction),
-            rerank: !self.no_rerank,
+            // What an index had not, cannot be made of it.
+            rerank: !self.no_rerank && before.is_none_or(keeps_exact),
             links: usize::from(self.links),
             threads: self.threads(),
             ..ImageOptions::new(clip, dim)
         }
     }
+}
+
+/// Whether an index has more than integers.
+fn keeps_exact(index: &ImageIndex) -> bool {
+    index.reranks() || index.vectors() != Vectors::I8
 }
 
 /// An index to take pictures from, checked against its hashes.

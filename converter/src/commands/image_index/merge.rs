@@ -3,7 +3,7 @@
 use super::graph::{self, Graph};
 use super::ids::{Ids, hash};
 use crate::{Console, Error, Result};
-use morelet_indices::{ImageId, ImageIndex, ImageIndexBuilder};
+use morelet_indices::{ImageIndex, ImageIndexBuilder};
 use std::path::PathBuf;
 
 /// Arguments of `image-index merge`.
@@ -79,12 +79,10 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
 fn last_indexes(indexes: &[ImageIndex], console: &Console) -> Result<Ids> {
     let mut ids = Ids::new();
     for (number, index) in (0..).zip(indexes) {
-        for image in 0..index.len() {
-            if image % 4096 == 0 {
-                console.check()?;
-            }
-            ids.insert(hash(&index.value(ImageId(image))?.id), number);
-        }
+        console.check()?;
+        index.for_each_id(|_, id| {
+            ids.insert(hash(id), number);
+        })?;
     }
     Ok(ids)
 }

@@ -5,12 +5,15 @@ use half::f16;
 use super::builder::ImageIndexBuilder;
 use crate::error::{Error, Result};
 use crate::image::index::ImageIndex;
+use crate::image::record::Damage;
 use crate::image::vectors::{Vectors, stored_integer};
 
 impl ImageIndexBuilder {
     /// Adds the pictures of a finished index that `keep` wants; it is asked about each once, in order, by its id. Features come
     /// as exact as the index has them. Where most of the new index comes from one, its graph is gone on with, which is much
     /// quicker than making it again.
+    ///
+    /// Features of half precision come back rounded: a picture whose equal is in another index is then a node of its own.
     ///
     /// # Errors
     /// An index of another CLIP or dimension; a damaged file.
@@ -44,23 +47,35 @@ impl ImageIndexBuilder {
         // The row of each node of which a picture is kept, and of each picture.
         let nodes = index.nodes();
         let mut rows = vec![None; nodes.len as usize];
-        let mut row_of = vec![0; index.len() as usize];
+        let mut row_of: Vec<Option<u32>> = vec![None; index.len() as usize];
         let (first, mut feature) = (self.features.len(), Vec::new());
-        for node in 0..nodes.len {
-            let pictures = index.pictures(node)?;
-            let is_kept = |&image: &u32| kept.get(image as usize).copied().unwrap_or(false);
-            if !pictures.iter().any(is_kept) {
-                continue;
+        index.each_node(|node, pictures| {
+            if !pictures.iter().any(|&image| kept[image as usize]) {
+                return Ok(());
             }
             read(index, node, &mut feature);
-            let row = self.features.add(&feature)?;
+            let prepared = self.features.prepare(&feature);
+            prepared.map_err(|error| {
+                let message = format!("node {node}: {error}");
+                index.damaged(Damage {
+                    node,
+                    offset: 0,
+                    message,
+                })
+            })?;
+            let row = self.features.put()?;
             rows[node as usize] = Some(row);
             for &image in pictures {
-                if let Some(row_of) = row_of.get_mut(image as usize) {
-                    *row_of = row;
-                }
+                row_of[image as usize] = Some(row);
             }
-        }
+            Ok(())
+        })?;
+        let numbers = (0..index.len()).filter(|&number| kept[number as usize]);
+        let row_of = numbers.map(|number| {
+            let row = row_of[number as usize];
+            row.ok_or_else(|| index.lost(number))
+        });
+        self.pictures.extend(row_of.collect::<Result<Vec<u32>>>()?);
         let added = self.features.len() - first;
         self.graph.grow(self.features.len());
         let mut links = Vec::new();
@@ -76,13 +91,9 @@ impl ImageIndexBuilder {
             self.graph.set(row, linked.filter(|&link| link != row));
         }
         self.sources.push((first, added));
-        let numbers = (0..index.len()).filter(|&number| kept[number as usize]);
-        self.pictures
-            .extend(numbers.map(|number| row_of[number as usize]));
-        self.values
-            .copy(&mut self.writer, index.values(), |number| {
-                kept.get(number as usize).copied().unwrap_or(false)
-            })
+        self.values.copy(&mut self.writer, &index.values, |number| {
+            kept.get(number as usize).copied().unwrap_or(false)
+        })
     }
 }
 

@@ -50,15 +50,32 @@ pub struct ImageIndexBuilder {
 }
 
 impl ImageIndexBuilder {
-    /// Begins an index at `path`.
+    /// Begins an index at `path`, with what is temporary beside it.
+    ///
+    /// # Errors
+    /// Options that no index can have; a folder that cannot be written to.
     pub fn create(path: impl AsRef<Path>, options: ImageOptions) -> Result<ImageIndexBuilder> {
-        options.check()?;
-        let mut writer = Writer::create(&path, Kind::ImageIndex)?;
-        let values = ValueWriter::begin(&mut writer)?;
         let folder = match path.as_ref().parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
+        ImageIndexBuilder::create_in(folder, path, options)
+    }
+
+    /// Begins an index at `path`, with what is temporary in `folder`, which must be on the same disk: a process that is killed
+    /// leaves a file `.morelet-….tmp` there.
+    ///
+    /// # Errors
+    /// As [`ImageIndexBuilder::create`].
+    pub fn create_in(
+        folder: impl AsRef<Path>,
+        path: impl AsRef<Path>,
+        options: ImageOptions,
+    ) -> Result<ImageIndexBuilder> {
+        options.check()?;
+        let folder = folder.as_ref().to_owned();
+        let mut writer = Writer::create_in(&folder, &path, Kind::ImageIndex)?;
+        let values = ValueWriter::begin(&mut writer)?;
         Ok(ImageIndexBuilder {
             features: Features::create_in(&folder, options.dim)?,
             graph: Links::new(0, options.links),
@@ -97,10 +114,11 @@ impl ImageIndexBuilder {
             )));
         }
         self.check_room(1)?;
-        let row = self.features.add(feature)?;
+        // What can be refused is asked first: a picture is added whole or not at all.
+        self.features.prepare(feature)?;
         self.values
             .add(&mut self.writer, entry.id, entry.title, entry.intro)?;
-        self.pictures.push(row);
+        self.pictures.push(self.features.put()?);
         Ok(())
     }
 
@@ -116,6 +134,9 @@ impl ImageIndexBuilder {
 
     /// Builds the graph, measures what it finds, and ends the file. `progress` is told what is being done, how much of it is,
     /// and of how much; where it answers `true`, the build stops with an error of kind `Stopped`, and no file is written.
+    ///
+    /// # Errors
+    /// A full disk; a stop; no threads. What was at the path before is still there then.
     pub fn finish(self, progress: &mut dyn FnMut(&str, u64, u64) -> bool) -> Result<Hash> {
         let ImageIndexBuilder {
             mut writer,
@@ -179,6 +200,7 @@ impl ImageIndexBuilder {
             write_section(&mut writer, RERANK, true, &written.rerank)?;
         }
         write_pictures(&mut writer, &pictures, &nodes)?;
+        meta.check().map_err(Error::input)?;
         write_section(&mut writer, META, false, &encode(&meta)?)?;
         Ok(writer.finish()?)
     }
@@ -216,4 +238,13 @@ fn build_graph(
     }
     connect(rows, &mut links, groups);
     Ok(links)
+}
+
+impl std::fmt::Debug for ImageIndexBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageIndexBuilder")
+            .field("options", &self.options)
+            .field("pictures", &self.pictures.len())
+            .finish_non_exhaustive()
+    }
 }

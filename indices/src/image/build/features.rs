@@ -38,11 +38,16 @@ impl Features {
         self.len
     }
 
-    /// The number of `feature`, which is added if it is new.
-    pub fn add(&mut self, feature: &[f32]) -> Result<u32> {
+    /// Takes a feature, or refuses it.
+    pub fn prepare(&mut self, feature: &[f32]) -> Result<()> {
         normalize(feature, &mut self.unit)?;
         // Adding zero makes −0 a plain 0.
         self.unit.iter_mut().for_each(|value| *value += 0.0);
+        Ok(())
+    }
+
+    /// The number of the feature that was prepared, which is added if it is new.
+    pub fn put(&mut self) -> Result<u32> {
         self.bytes.clear();
         self.bytes
             .extend(self.unit.iter().flat_map(|value| value.to_le_bytes()));

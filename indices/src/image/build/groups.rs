@@ -85,6 +85,23 @@ impl Groups {
         self
     }
 
+    /// For each group the medoids of the groups nearest to it, its own first.
+    pub fn neighbours(&self, rows: &GraphRows, count: usize) -> Vec<Vec<u32>> {
+        let (mut query, mut distances) = (RowQuery::default(), Vec::new());
+        let neighbours = self.medoids.iter().map(|&medoid| {
+            query.set(medoid, rows);
+            rows.distances(&mut query, &self.medoids, &mut distances);
+            let mut near: Vec<(f32, u32)> = distances
+                .iter()
+                .copied()
+                .zip(self.medoids.iter().copied())
+                .collect();
+            near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            near.iter().take(count).map(|&(_, medoid)| medoid).collect()
+        });
+        neighbours.collect()
+    }
+
     /// The rows in shards of about `size`, each of groups that lie near each other.
     pub fn shards(&self, rows: &GraphRows, size: u32) -> Vec<Vec<u32>> {
         let count = rows.len().div_ceil(size).max(1);
@@ -121,25 +138,6 @@ impl Groups {
             }
         }
         members
-    }
-}
-
-impl Groups {
-    /// For each group the medoids of the groups nearest to it, its own first.
-    pub fn neighbours(&self, rows: &GraphRows, count: usize) -> Vec<Vec<u32>> {
-        let (mut query, mut distances) = (RowQuery::default(), Vec::new());
-        let neighbours = self.medoids.iter().map(|&medoid| {
-            query.set(medoid, rows);
-            rows.distances(&mut query, &self.medoids, &mut distances);
-            let mut near: Vec<(f32, u32)> = distances
-                .iter()
-                .copied()
-                .zip(self.medoids.iter().copied())
-                .collect();
-            near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            near.iter().take(count).map(|&(_, medoid)| medoid).collect()
-        });
-        neighbours.collect()
     }
 }
 

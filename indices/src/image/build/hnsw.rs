@@ -1,5 +1,7 @@
 //! The graphs of shards, made by `instant-distance`.
 
+use std::sync::{Mutex, PoisonError};
+
 use instant_distance::{Builder, Heuristic, Point};
 use rayon::prelude::*;
 
@@ -42,27 +44,24 @@ pub(super) fn build(
 ) -> Result<()> {
     let total = shards.iter().map(|shard| shard.len() as u64).sum();
     let most = links.most();
-    let built = work.run("building graphs", total, |counter| {
-        let graphs = shards.par_iter().with_max_len(1).map(|shard| {
+    // Every shard has rows of its own, so it does not matter which is done first.
+    let links = Mutex::new(links);
+    work.run("building graphs", total, |counter| {
+        shards.par_iter().with_max_len(1).try_for_each(|shard| {
             // Whether to stop is asked between shards.
             if !counter.add(0) {
                 return Err(Error::stopped());
             }
             let graph = build_shard(rows, shard, ef_construction, most)?;
+            let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
+            for (place, &row) in (0..).zip(shard) {
+                let linked = graph.of(place).iter();
+                links.set(row, linked.map(|&link| shard[link as usize]));
+            }
             counter.add(shard.len() as u64);
-            Ok(graph)
-        });
-        graphs.collect::<Result<Vec<Links>>>()
-    })??;
-    for (shard, graph) in shards.iter().zip(&built) {
-        for (place, &row) in (0..).zip(shard) {
-            links.set(
-                row,
-                graph.of(place).iter().map(|&link| shard[link as usize]),
-            );
-        }
-    }
-    Ok(())
+            Ok(())
+        })
+    })?
 }
 
 /// The graph of some rows, by their places in `shard`.
@@ -84,12 +83,7 @@ fn build_shard(
         .seed(SEED)
         .ef_construction(ef_construction)
         .select_heuristic(Some(heuristic));
-    // The crate inserts in parallel where it finds threads, and loses links to races.
-    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let alone = alone.map_err(|error| {
-        Error::input(format_args!("no threads to build the graph with: {error}"))
-    })?;
-    let (hnsw, nodes) = alone.install(|| builder.build_hnsw(handles));
+    let (hnsw, nodes) = alone(|| builder.build_hnsw(handles))?;
     let mut places = vec![0; shard.len()];
     for (place, node) in (0..).zip(nodes) {
         places[node.into_inner() as usize] = place;
@@ -102,4 +96,51 @@ fn build_shard(
         links.set(places[node as usize], neighbours.copied());
     })?;
     Ok(links)
+}
+
+/// What `act` gives in a pool of one thread. (The crate inserts in parallel where it finds threads, and loses links to races.)
+///
+/// The calling thread really waits: one of a pool that called into another pool would begin the next shard meanwhile, and
+/// the one after that in it, until all of them were in memory at once.
+fn alone<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T> {
+    let fail = |error: &dyn std::fmt::Display| {
+        Error::input(format_args!("no thread to build a graph with: {error}"))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|error| fail(&error))?;
+    std::thread::scope(|scope| {
+        let waiting = std::thread::Builder::new().spawn_scoped(scope, || pool.install(act));
+        match waiting.map_err(|error| fail(&error))?.join() {
+            Ok(result) => Ok(result),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn as_many_are_worked_on_at_a_time_as_there_are_threads() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(2)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            (0..20).into_par_iter().with_max_len(1).for_each(|_| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let threads = alone(|| {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    rayon::current_num_threads()
+                });
+                assert_eq!(threads.unwrap(), 1);
+                now.fetch_sub(1, Ordering::SeqCst);
+            });
+        });
+        assert!(most.into_inner() <= 2);
+    }
 }

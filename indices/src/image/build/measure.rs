@@ -50,9 +50,10 @@ pub(super) fn measure(
     }
     let dim = nodes.layout.dim;
     let count = QUERIES.min(len / ONE_OF);
-    // Spread over the rows, whose order is that of the list and not that of the graph.
+    // Spread over the rows, whose order is that of the list and not that of the graph; half a step away from those that
+    // the groups began with, which may be entries.
     let queries: Vec<u32> = (0..count)
-        .map(|index| (u64::from(index) * u64::from(len) / u64::from(count)) as u32)
+        .map(|index| ((2 * u64::from(index) + 1) * u64::from(len) / (2 * u64::from(count))) as u32)
         .collect();
     let mut absent = vec![false; len as usize];
     for &row in &queries {

@@ -5,6 +5,8 @@ use crate::image::meta::MAX_DIM;
 use crate::image::record::MAX_LINKS;
 use crate::image::vectors::Vectors;
 
+/// More candidates would find nothing more.
+const MOST_CANDIDATES: usize = 1 << 16;
 /// Fewer links do not hold a graph together.
 const LEAST_LINKS: usize = 4;
 
@@ -29,6 +31,11 @@ pub struct ImageOptions {
 }
 
 impl ImageOptions {
+    /// [`ImageOptions::links`] unless something else is said.
+    pub const DEFAULT_LINKS: usize = 40;
+    /// [`ImageOptions::ef_construction`] unless something else is said.
+    pub const DEFAULT_EF_CONSTRUCTION: usize = 100;
+
     /// The defaults for features of one CLIP.
     pub fn new(clip_identity: impl Into<String>, dim: usize) -> ImageOptions {
         ImageOptions {
@@ -36,8 +43,8 @@ impl ImageOptions {
             dim,
             vectors: Vectors::default(),
             rerank: true,
-            links: 40,
-            ef_construction: 100,
+            links: ImageOptions::DEFAULT_LINKS,
+            ef_construction: ImageOptions::DEFAULT_EF_CONSTRUCTION,
             threads: 0,
         }
     }
@@ -57,10 +64,11 @@ impl ImageOptions {
                 self.links
             )));
         }
-        if self.ef_construction == 0 {
-            return Err(Error::input(
-                "an insertion must look at candidates, not at none",
-            ));
+        if !(1..=MOST_CANDIDATES).contains(&self.ef_construction) {
+            return Err(Error::input(format_args!(
+                "a node looks at 1 to {MOST_CANDIDATES} candidates, not {}",
+                self.ef_construction
+            )));
         }
         Ok(())
     }

@@ -69,7 +69,8 @@ impl GraphRows {
             }
             scratch.put(&bytes)?;
             rows.scales.push(scale);
-            rows.squares.push(square as f32 * scale * scale);
+            // Rounded as in `of_product`: equal rows are at distance 0 exactly.
+            rows.squares.push(square as f32 * (scale * scale));
             if place % 4096 == 0 {
                 work.tell("rounding features", place as u64, len as u64)?;
             }
@@ -124,7 +125,7 @@ impl GraphRows {
     fn of_product(&self, a: u32, b: u32, product: i32) -> f32 {
         let (a, b) = (a as usize, b as usize);
         let scale = self.scales[a] * self.scales[b];
-        // Equal rows are at distance 0, whatever the roundings: never below it.
+        // Roundings must not make it negative.
         (self.squares[a] + self.squares[b] - 2.0 * product as f32 * scale).max(0.0)
     }
 }

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::error::{Error, Result};
+#[cfg(feature = "build")]
 use crate::kernels::rows::OFFSET;
 
 /// How the features that are searched are kept.
@@ -82,11 +83,12 @@ pub(crate) fn integer(value: f32, scale: f32) -> i8 {
 }
 
 /// The integer of a stored byte.
+#[cfg(feature = "build")]
 pub(crate) fn stored_integer(byte: u8) -> i8 {
     (byte ^ OFFSET).cast_signed()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "build"))]
 mod tests {
     use super::*;
 

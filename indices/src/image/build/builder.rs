@@ -28,7 +28,7 @@ const FEW: u32 = 4;
 /// What the crate looks at, and then the passes, in hundredths of `ef_construction`. What the crate makes is only the beginning,
 /// and its candidates cost ten times what those of a pass do.
 const CRATE: usize = 50;
-const PASSES: [usize; 2] = [100, 200];
+const PASSES: [usize; 3] = [100, 100, 200];
 
 /// Writes an image index. Values go to the file as they come, features to a scratch file beside it; a build takes less
 /// than 700 bytes of memory a feature beside what is mapped.

@@ -11,8 +11,10 @@ use super::work::{Counter, Work};
 use crate::error::Result;
 use crate::image::beam::{Beam, Candidate, Graph, sort};
 
-/// A node looks for its neighbours from the medoids of so many groups, and from its links.
-const BEGINNINGS: usize = 4;
+/// A node looks for its neighbours from the medoids of so many groups, and from its links. They must be many: from what is
+/// linked in its shard nothing leads to neighbours in others. (Of 500,000 features in 31 shards, searches with ef 200 found .981 with 4
+/// beginnings and two passes, .989 with 16, and .997 with 32 and three.)
+const BEGINNINGS: usize = 32;
 /// What a thread takes at a time.
 const PIECE: usize = 256;
 

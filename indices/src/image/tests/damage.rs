@@ -167,6 +167,42 @@ fn a_file_that_lies_is_refused_by_section() {
     }
 }
 
+/// What walks over the whole index believes it no more than a search does.
+#[test]
+fn pictures_of_two_nodes_or_of_none_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    let links: [&[u32]; 4] = [&[1], &[2], &[3], &[0]];
+    type Change = fn(&mut Vec<u8>);
+    let cases: [(&str, Change); 4] = [
+        (IDS, |bytes| bytes[0] = 4),
+        (STARTS, |bytes| bytes[0] = 1),
+        // Everybody has all of them.
+        (STARTS, |bytes| {
+            (4..20).step_by(8).for_each(|at| bytes[at] = 4)
+        }),
+        (STARTS, |bytes| bytes[16] = 3),
+    ];
+    for (place, (section, change)) in cases.into_iter().enumerate() {
+        forge(&path, links, |name, bytes| {
+            if name == section {
+                change(bytes);
+            }
+        });
+        let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+        let target = folder.path().join("new.index");
+        let mut builder = ImageIndexBuilder::create(target, ImageOptions::new("ab", 2)).unwrap();
+        let error = builder.add_index(&index, &mut |_| true).unwrap_err();
+        assert!(
+            error.section().is_some_and(|name| name.starts_with("ids")),
+            "{place}: {error}"
+        );
+        let filter = index.filter([ImageId(0)]);
+        // That the last picture is of no node, a filter does not see.
+        assert_eq!(filter.is_err(), place < 3, "{place}");
+    }
+}
+
 #[test]
 fn numbers_that_are_none_are_worse_than_all_others() {
     let folder = tempfile::tempdir().unwrap();

@@ -205,6 +205,30 @@ fn a_filter_leaves_only_what_it_has() {
     assert!(other.search_with(&features[0], &options).is_err());
 }
 
+/// Where nothing that is wanted lies around the query, following links finds none of it.
+#[test]
+fn a_filter_of_what_is_far_away_finds_it_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    let features = clustered(6000, 48, 1);
+    build(&path, Vectors::I8, &features).unwrap();
+    let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+    // There are 40 clusters. Queries are of one that is not wanted.
+    let wanted = (0..6000).filter(|i| i % 40 < 16).map(ImageId);
+    let filter = index.filter(wanted).unwrap();
+    for query in features.iter().skip(20).step_by(40).take(30) {
+        let options = |exact| ImageSearchOptions {
+            k: 10,
+            ef: 10,
+            exact,
+            filter: Some(&filter),
+        };
+        let exact = index.search_with(query, &options(true)).unwrap();
+        assert_eq!(exact.len(), 10);
+        assert_eq!(index.search_with(query, &options(false)).unwrap().len(), 10);
+    }
+}
+
 #[test]
 fn a_batch_answers_as_single_searches_do_from_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();

@@ -114,12 +114,18 @@ pub(super) fn finish(builder: ImageIndexBuilder, console: &Console) -> Result<()
 /// Says what recall was measured when the index at `path` was made.
 pub(super) fn tell_recall(path: &Path, console: &Console) -> Result<()> {
     let index = ImageIndex::open(path, OpenOptions::default())?;
-    let rows = index.recall().iter();
-    let rows: Vec<String> = rows
-        .map(|row| format!("{:.3} at ef {}", row.recall, row.ef))
-        .collect();
-    if !rows.is_empty() {
-        console.say(format_args!("recall@10: {}", rows.join(", ")));
+    // What `--recall` can be asked for; `morelet inspect` prints every measurement.
+    let told = [0.9, 0.95, 0.99, 0.999].into_iter().filter_map(|recall| {
+        let ef = index.ef_for(recall)?;
+        Some(format!("{recall} at ef {ef}"))
+    });
+    let told: Vec<String> = told.collect();
+    match (told.is_empty(), index.recall().last()) {
+        (_, None) => {}
+        (true, Some(last)) => {
+            console.say(format_args!("recall@10: {} at ef {}", last.recall, last.ef));
+        }
+        (false, _) => console.say(format_args!("recall@10: {}", told.join(", "))),
     }
     Ok(())
 }

@@ -72,9 +72,8 @@ fn build_shard(
     most: usize,
 ) -> Result<Links> {
     let handles: Vec<Handle<'_>> = shard.iter().map(|&row| Handle { row, rows }).collect();
-    // `extend_candidates` would wait for a lock that its own thread holds. With `keep_pruned`, every node has all links that
-    // it may have, and every insertion chooses anew for all of them: nine tenths of the time, for links that the heuristic
-    // did not want.
+    // `extend_candidates` would wait for a lock that its own thread holds. With `keep_pruned`, every node has all links
+    // that it may have, and every insertion chooses anew for all of them, for links that the heuristic did not want.
     let heuristic = Heuristic {
         extend_candidates: false,
         keep_pruned: false,

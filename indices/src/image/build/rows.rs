@@ -50,16 +50,10 @@ impl GraphRows {
         let centre = mean(features, dim);
         let (stride, len) = (dim.next_multiple_of(ROW_ALIGNMENT), features.len() / dim);
         let mut scratch = Scratch::create_in(folder)?;
-        let mut rows = GraphRows {
-            centre,
-            bytes: Scratch::create_in(folder)?.map()?,
-            stride,
-            scales: Vec::with_capacity(len),
-            squares: Vec::with_capacity(len),
-        };
+        let (mut scales, mut squares) = (Vec::with_capacity(len), Vec::with_capacity(len));
         let mut bytes = vec![OFFSET; stride];
         for (place, feature) in features.chunks_exact(dim).enumerate() {
-            let difference = || feature.iter().zip(&rows.centre).map(|(&x, &c)| x - c);
+            let difference = || feature.iter().zip(&centre).map(|(&x, &c)| x - c);
             let scale = scale(difference());
             let mut square = 0i64;
             for (byte, value) in bytes.iter_mut().zip(difference()) {
@@ -68,15 +62,20 @@ impl GraphRows {
                 *byte = integer.cast_unsigned() ^ OFFSET;
             }
             scratch.put(&bytes)?;
-            rows.scales.push(scale);
+            scales.push(scale);
             // Rounded as in `of_product`: equal rows are at distance 0 exactly.
-            rows.squares.push(square as f32 * (scale * scale));
+            squares.push(square as f32 * (scale * scale));
             if place % 4096 == 0 {
                 work.tell("rounding features", place as u64, len as u64)?;
             }
         }
-        rows.bytes = scratch.map()?;
-        Ok(rows)
+        Ok(GraphRows {
+            centre,
+            bytes: scratch.map()?,
+            stride,
+            scales,
+            squares,
+        })
     }
 
     /// How many rows there are.

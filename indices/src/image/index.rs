@@ -130,7 +130,7 @@ impl ImageIndex {
         self.meta.vectors
     }
 
-    /// Whether there are rows of half precision for the last candidates of a search.
+    /// Whether there is, for the last candidates of a search, what rows of `i8` leave.
     pub fn reranks(&self) -> bool {
         self.meta.rerank
     }

@@ -14,14 +14,14 @@ pub(crate) const META: &str = "image.meta";
 pub(crate) const NODES: &str = "nodes";
 /// The section of what rows are differences from.
 pub(crate) const CENTRE: &str = "centre";
-/// The section of rows for the last candidates.
+/// The section of what rows of integers leave, for the last candidates.
 pub(crate) const RERANK: &str = "rerank";
 /// The section of picture numbers, by node.
 pub(crate) const IDS: &str = "ids";
 /// The section that says where the numbers of each node begin.
 pub(crate) const STARTS: &str = "ids.starts";
 /// The revision of all sections of the index but those of the values.
-pub(crate) const REVISION: u32 = 2;
+pub(crate) const REVISION: u32 = 3;
 
 /// The longest feature that an index takes. CLIP's are 512 to 1024 long.
 pub(crate) const MAX_DIM: u32 = 65_536;
@@ -43,7 +43,7 @@ pub(crate) struct Meta {
     pub pictures: u32,
     /// How the features that are searched are kept.
     pub vectors: Vectors,
-    /// Whether there are more exact ones for the last candidates.
+    /// Whether what their integers leave is kept for the last candidates.
     pub rerank: bool,
     /// The most links of a node.
     pub links: u32,
@@ -73,6 +73,13 @@ impl Meta {
             format!(
                 "{} pictures: expected at most {MAX_PICTURES}",
                 self.pictures
+            ),
+        )?;
+        expect(
+            !self.rerank || self.vectors == Vectors::I8,
+            format!(
+                "rows of {} leave nothing: expected remainders of i8 only",
+                self.vectors
             ),
         )?;
         expect(

@@ -13,7 +13,7 @@ pub(super) struct Nodes<'a> {
     pub records: &'a [u8],
     /// What the rows are differences from: as long as a feature.
     pub centre: &'a [f32],
-    /// A row of halves for each node, or nothing.
+    /// What the rows of integers leave of the differences, a row of halves for each node; or nothing.
     pub rerank: &'a [u8],
     /// How many nodes there are.
     pub len: u32,
@@ -26,6 +26,7 @@ pub(super) struct Nodes<'a> {
 pub(super) struct Products {
     integers: Vec<i32>,
     floats: Vec<f32>,
+    remainders: Vec<f32>,
 }
 
 impl<'a> Nodes<'a> {
@@ -39,7 +40,9 @@ impl<'a> Nodes<'a> {
         products: &'p mut Products,
     ) -> &'p [f32] {
         let rows = self.layout.rows(self.records);
-        let Products { integers, floats } = products;
+        let Products {
+            integers, floats, ..
+        } = products;
         floats.resize(numbers.len(), 0.0);
         match self.layout.vectors {
             Vectors::I8 => {
@@ -68,16 +71,29 @@ impl<'a> Nodes<'a> {
         if self.rerank.is_empty() {
             return self.scores(query, numbers, products);
         }
-        let len = 2 * self.layout.dim;
+        let Products {
+            floats, remainders, ..
+        } = products;
+        floats.resize(numbers.len(), 0.0);
+        remainders.resize(numbers.len(), 0.0);
+        let dim = self.layout.dim;
+        let rows = Rows {
+            len: dim,
+            ..self.layout.rows(self.records)
+        };
+        (row_kernels().mixed)(&rows, numbers, &query.difference, floats);
         let rows = Rows {
             bytes: self.rerank,
-            stride: len,
-            len,
+            stride: 2 * dim,
+            len: 2 * dim,
         };
-        products.floats.resize(numbers.len(), 0.0);
-        (row_kernels().halves)(&rows, numbers, &query.difference, &mut products.floats);
-        self.add_biases(query, numbers, &mut products.floats);
-        &products.floats
+        (row_kernels().halves)(&rows, numbers, &query.difference, remainders);
+        for ((score, remainder), &number) in floats.iter_mut().zip(&*remainders).zip(numbers) {
+            let (scale, _) = self.layout.scale(self.records, number);
+            *score = *score * scale + remainder;
+        }
+        self.add_biases(query, numbers, floats);
+        floats
     }
 
     /// Turns products of differences into inner products.

@@ -17,7 +17,7 @@ pub(super) struct Graph {
     /// Candidates that each picture's links are chosen from: more make a better graph and take longer
     #[arg(long, value_name = "N", default_value_t = ImageOptions::DEFAULT_EF_CONSTRUCTION as u16, value_parser = clap::value_parser!(u16).range(1..))]
     ef_construction: u16,
-    /// Keep no f16 features beside the i8 ones: a third of the size, and less exact scores
+    /// Keep only the i8 features, not what they leave beside them as f16: a third of the size, and less exact scores
     #[arg(long)]
     no_rerank: bool,
     /// Threads to work with; as many as the machine has unless given. The index is the same

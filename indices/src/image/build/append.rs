@@ -13,7 +13,8 @@ impl ImageIndexBuilder {
     /// as exact as the index has them. Where most of the new index comes from one, its graph is gone on with, which is much
     /// quicker than making it again.
     ///
-    /// Features of half precision come back rounded: a picture whose equal is in another index is then a node of its own.
+    /// Features come back rounded, to 1e-6 where the index has remainders: a picture whose equal is in another index is then a
+    /// node of its own.
     ///
     /// # Errors
     /// An index of another CLIP or dimension; a damaged file.
@@ -77,7 +78,7 @@ impl ImageIndexBuilder {
         });
         self.pictures.extend(row_of.collect::<Result<Vec<u32>>>()?);
         let added = self.features.len() - first;
-        self.graph.grow(self.features.len());
+        self.graph.grow(self.features.len())?;
         let mut links = Vec::new();
         for node in 0..nodes.len {
             let Some(row) = rows[node as usize].filter(|&row| row >= first) else {
@@ -101,20 +102,10 @@ impl ImageIndexBuilder {
 fn read(index: &ImageIndex, node: u32, feature: &mut Vec<f32>) {
     let nodes = index.nodes();
     let (layout, place) = (nodes.layout, node as usize);
-    let halves = |row: &[u8], feature: &mut Vec<f32>| {
-        let halves = row.as_chunks::<2>().0.iter();
-        feature.extend(halves.map(|&bits| f16::from_le_bytes(bits).to_f32()));
-    };
     feature.clear();
     let row = layout.rows(nodes.records).row(node);
     match layout.vectors {
-        _ if !nodes.rerank.is_empty() => {
-            halves(
-                &nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim],
-                feature,
-            );
-        }
-        Vectors::F16 => halves(row, feature),
+        Vectors::F16 => feature.extend(halves(row)),
         Vectors::F32 => {
             let floats = row.as_chunks::<4>().0.iter();
             feature.extend(floats.map(|&bits| f32::from_le_bytes(bits)));
@@ -125,7 +116,18 @@ fn read(index: &ImageIndex, node: u32, feature: &mut Vec<f32>) {
             feature.extend(values.map(|&byte| f32::from(stored_integer(byte)) * scale));
         }
     }
+    if !nodes.rerank.is_empty() {
+        let left = halves(&nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim]);
+        for (value, left) in feature.iter_mut().zip(left) {
+            *value += left;
+        }
+    }
     for (value, &c) in feature.iter_mut().zip(nodes.centre) {
         *value += c;
     }
+}
+
+fn halves(row: &[u8]) -> impl Iterator<Item = f32> {
+    let (halves, _) = row.as_chunks::<2>();
+    halves.iter().map(|&bits| f16::from_le_bytes(bits).to_f32())
 }

@@ -19,7 +19,7 @@ pub struct ImageOptions {
     pub dim: usize,
     /// How the features that are searched are kept.
     pub vectors: Vectors,
-    /// Whether features of half precision are kept beside those of `i8`, for the last candidates of a search.
+    /// Whether what `i8` leaves of the features is kept beside them in half precision, for the last candidates of a search.
     pub rerank: bool,
     /// The most links of a node, from 4 to 64: twice the paper's M. (Of 100,000 CLIP-like features 32 were 6 % quicker at
     /// recall .95, 40 by 60 % at .999.)
@@ -73,7 +73,7 @@ impl ImageOptions {
         Ok(())
     }
 
-    /// Whether rows of half precision are kept.
+    /// Whether remainders are kept.
     pub(super) fn reranks(&self) -> bool {
         self.rerank && self.vectors == Vectors::I8
     }

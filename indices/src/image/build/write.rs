@@ -11,12 +11,12 @@ use super::work::Work;
 use crate::error::Result;
 use crate::image::meta::{IDS, REVISION, STARTS};
 use crate::image::record::Layout;
-use crate::image::vectors::Vectors;
+use crate::image::vectors::{Vectors, stored_integer};
 
 /// Nodes, written down but not yet in their file.
 pub(super) struct Written {
     pub records: ScratchMap<u8>,
-    /// Empty where no better rows are kept.
+    /// Empty where what the integers leave is not kept.
     pub rerank: ScratchMap<u8>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Parts<'a> {
     pub nodes: &'a [u32],
 }
 
-/// Writes records, and rows of halves where `rerank`.
+/// Writes records, and where `rerank` what their integers leave, as halves.
 pub(super) fn write_nodes(
     parts: &Parts<'_>,
     rerank: bool,
@@ -74,8 +74,11 @@ pub(super) fn write_nodes(
         layout.write(&row, (scale, bias as f32), &neighbours, &mut record);
         records.put(&record)?;
         if rerank {
+            let left = difference()
+                .zip(rows.row(number))
+                .map(|(value, &byte)| value - f32::from(stored_integer(byte)) * scale);
             row.clear();
-            row.extend(difference().flat_map(half));
+            row.extend(left.flat_map(half));
             halves.put(&row)?;
         }
         if place % 4096 == 0 {

@@ -4,6 +4,7 @@ use morelet_mapped::{Kind, OpenOptions, Verify, Writer, encode};
 
 use super::super::meta::{CENTRE, IDS, META, Meta, NODES, RERANK, REVISION, STARTS};
 use super::*;
+use crate::kernels::rows::OFFSET;
 use crate::store::ValueWriter;
 
 #[test]
@@ -59,7 +60,7 @@ fn forge(path: &Path, links: [&[u32]; 4], change: impl Fn(&str, &mut Vec<u8>)) {
         dim: 2,
         nodes: 4,
         pictures: 4,
-        vectors: Vectors::F32,
+        vectors: Vectors::I8,
         rerank: true,
         links: 8,
         entries: 1,
@@ -72,20 +73,15 @@ fn forge(path: &Path, links: [&[u32]; 4], change: impl Fn(&str, &mut Vec<u8>)) {
         values.add(&mut writer, id, id, "").unwrap();
     }
     values.finish(&mut writer).unwrap();
-    let corners = [[1.0f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]];
-    let (mut nodes, mut record, mut rerank) = (Vec::new(), Vec::new(), Vec::new());
+    let corners = [[127i8, 0], [0, 127], [-127, 0], [0, -127]];
+    let (mut nodes, mut record) = (Vec::new(), Vec::new());
     for (corner, links) in corners.iter().zip(links) {
-        let row: Vec<u8> = corner
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        layout.write(&row, (1.0, 0.0), links, &mut record);
+        let mut row = vec![OFFSET; layout.row];
+        for (byte, value) in row.iter_mut().zip(corner) {
+            *byte = value.cast_unsigned() ^ OFFSET;
+        }
+        layout.write(&row, (1.0 / 127.0, 0.0), links, &mut record);
         nodes.extend_from_slice(&record);
-        rerank.extend(
-            corner
-                .iter()
-                .flat_map(|&value| half::f16::from_f32(value).to_le_bytes()),
-        );
     }
     let numbers = |numbers: &[u32]| {
         numbers
@@ -96,7 +92,7 @@ fn forge(path: &Path, links: [&[u32]; 4], change: impl Fn(&str, &mut Vec<u8>)) {
     let sections = [
         (NODES, nodes),
         (CENTRE, vec![0; 8]),
-        (RERANK, rerank),
+        (RERANK, vec![0; 4 * 2 * 2]),
         (IDS, numbers(&[0, 1, 2, 3])),
         (STARTS, numbers(&[0, 1, 2, 3, 4])),
         (META, encode(&meta).unwrap()),
@@ -142,8 +138,8 @@ fn a_file_that_lies_is_refused_by_section() {
     type Change = fn(&mut Vec<u8>);
     let cases: [(&str, Change, bool); 8] = [
         // Links of two bits lead everywhere; nine of them are too many.
-        (NODES, |bytes| bytes[16] = 9, false),
-        (NODES, |bytes| bytes[16..20].fill(255), false),
+        (NODES, |bytes| bytes[72] = 9, false),
+        (NODES, |bytes| bytes[72..76].fill(255), false),
         (NODES, |bytes| bytes.truncate(64), true),
         (CENTRE, |bytes| bytes.clear(), true),
         (RERANK, |bytes| bytes.push(0), true),
@@ -208,7 +204,8 @@ fn numbers_that_are_none_are_worse_than_all_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.index");
     let links: [&[u32]; 4] = [&[1, 2, 3], &[0], &[0], &[0]];
-    for (section, at) in [(NODES, 64), (NODES, 64 + 12), (RERANK, 4)] {
+    // Scale and bias of the second node, and what its integers leave.
+    for (section, at) in [(NODES, 128 + 64), (NODES, 128 + 68), (RERANK, 4)] {
         forge(&path, links, |name, bytes| {
             if name == section {
                 let width = if section == RERANK { 2 } else { 4 };

@@ -67,6 +67,8 @@ pub(crate) struct RowKernels {
     /// `Σ (row[i] − 128) · query[i]`. Rows and query are equally long, a multiple of 64, and no number of the
     /// query is −128.
     pub bytes: fn(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]),
+    /// `Σ (row[i] − 128) · query[i]`, of bytes with floats.
+    pub mixed: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
     /// `Σ row[i] · query[i]` of halves.
     pub halves: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
     /// `Σ row[i] · query[i]` of floats.

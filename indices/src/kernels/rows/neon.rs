@@ -1,5 +1,5 @@
 //! The products of bytes for NEON, which every 64-bit Arm has. Those of floats are plain Rust, which the compiler turns into
-//! NEON by itself; halves are converted one by one.
+//! NEON by itself; bytes and halves are converted one by one.
 
 use std::arch::aarch64::*;
 
@@ -11,6 +11,7 @@ static NEON: RowKernels = RowKernels {
         // SAFETY: this table is handed out only where NEON was found.
         unsafe { bytes(rows, numbers, query, products) }
     },
+    mixed: plain::KERNELS.mixed,
     halves: plain::KERNELS.halves,
     floats: plain::KERNELS.floats,
     pair: |a, b| {

@@ -8,6 +8,7 @@ use super::{LANES, OFFSET, RowKernels, Rows, add_up, each_row};
 pub(super) static KERNELS: RowKernels = RowKernels {
     name: "plain",
     bytes,
+    mixed,
     halves,
     floats,
     pair,
@@ -17,6 +18,12 @@ fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]) {
     each_row(rows, numbers, |place, row| {
         let product = row.iter().zip(query);
         products[place] = product.map(|(&a, &b)| integer(a) * i32::from(b)).sum();
+    });
+}
+
+fn mixed(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
+    each_row(rows, numbers, |place, row| {
+        products[place] = product(floats_of_bytes(row), query);
     });
 }
 
@@ -42,6 +49,11 @@ fn pair(a: &[u8], b: &[u8]) -> i32 {
 
 fn integer(stored: u8) -> i32 {
     i32::from(stored) - i32::from(OFFSET)
+}
+
+/// The integers of stored bytes, as floats.
+pub(super) fn floats_of_bytes(row: &[u8]) -> impl Iterator<Item = f32> {
+    row.iter().map(|&stored| integer(stored) as f32)
 }
 
 fn product(row: impl Iterator<Item = f32>, query: &[f32]) -> f32 {

@@ -111,13 +111,24 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
             stride: 4 * dim,
             len: 4 * dim,
         };
+        let integers: Vec<i8> = values.iter().map(|value| (value * 127.0) as i8).collect();
+        let bytes: Vec<u8> = integers
+            .iter()
+            .map(|integer| integer.cast_unsigned() ^ OFFSET)
+            .collect();
+        let bytes = Rows {
+            bytes: &bytes,
+            stride: dim,
+            len: dim,
+        };
         let numbers = numbers(&mut random, round);
         let bits = |kernel: fn(&Rows<'_>, &[u32], &[f32], &mut [f32]), rows| {
             let mut products = vec![0.0; numbers.len()];
             kernel(rows, &numbers, &query, &mut products);
             products
         };
-        let (expected_halves, expected_floats) = (
+        let (expected_mixed, expected_halves, expected_floats) = (
+            bits(plain::KERNELS.mixed, &bytes),
             bits(plain::KERNELS.halves, &halves),
             bits(plain::KERNELS.floats, &floats),
         );
@@ -130,6 +141,13 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
                 .sum();
             assert!((f64::from(expected_floats[place]) - sum).abs() < 1e-4);
             assert!((f64::from(expected_halves[place]) - sum).abs() < 1e-2);
+            let row = &integers[number as usize * dim..][..dim];
+            let sum: f64 = row
+                .iter()
+                .zip(&query)
+                .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                .sum();
+            assert!((f64::from(expected_mixed[place]) - sum).abs() < 1e-2);
         }
         for kernels in available() {
             let same = |got: Vec<f32>, expected: &[f32]| {
@@ -137,6 +155,11 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
                     .zip(expected)
                     .all(|(a, b)| a.to_bits() == b.to_bits())
             };
+            assert!(
+                same(bits(kernels.mixed, &bytes), &expected_mixed),
+                "{} of {dim}",
+                kernels.name
+            );
             assert!(
                 same(bits(kernels.halves, &halves), &expected_halves),
                 "{} of {dim}",

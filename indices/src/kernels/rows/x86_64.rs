@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::{LANES, RowKernels, Rows, add_up, each_row, plain};
+use super::{LANES, OFFSET, RowKernels, Rows, add_up, each_row, plain};
 
 /// AVX2, with the conversion of halves.
 static AVX2: RowKernels = RowKernels {
@@ -13,6 +13,10 @@ static AVX2: RowKernels = RowKernels {
     bytes: |rows, numbers, query, products| {
         // SAFETY: this table is handed out only where AVX2 and F16C were found.
         unsafe { bytes_avx2(rows, numbers, query, products) }
+    },
+    mixed: |rows, numbers, query, products| {
+        // SAFETY: as above.
+        unsafe { mixed_avx2(rows, numbers, query, products) }
     },
     halves: |rows, numbers, query, products| {
         // SAFETY: as above.
@@ -34,6 +38,10 @@ static AVX512: RowKernels = RowKernels {
     bytes: |rows, numbers, query, products| {
         // SAFETY: this table is handed out only where AVX-512 F, BW and VNNI were found.
         unsafe { bytes_avx512(rows, numbers, query, products) }
+    },
+    mixed: |rows, numbers, query, products| {
+        // SAFETY: as above.
+        unsafe { mixed_avx512(rows, numbers, query, products) }
     },
     halves: |rows, numbers, query, products| {
         // SAFETY: as above.
@@ -95,6 +103,29 @@ fn pair_avx512(a: &[u8], b: &[u8]) -> i32 {
         excess = _mm512_dpbusd_epi32(excess, offset, b);
     }
     _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, excess))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn mixed_avx512(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
+    let offset = _mm512_set1_epi32(i32::from(OFFSET));
+    each_row(rows, numbers, |place, row| {
+        let (chunks, rest) = row.as_chunks::<LANES>();
+        let (queries, query_rest) = query.as_chunks::<LANES>();
+        let mut sums = [_mm512_setzero_ps(); 4];
+        for (chunk, query) in chunks.iter().zip(queries) {
+            for (at, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: 16 bytes and 16 floats from the `at`-th sixteenth of 64 on.
+                let (bytes, query) = unsafe {
+                    let bytes = _mm_loadu_si128(chunk.as_ptr().add(16 * at).cast());
+                    (bytes, _mm512_loadu_ps(query.as_ptr().add(16 * at)))
+                };
+                let integers = _mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), offset);
+                let row = _mm512_cvtepi32_ps(integers);
+                *sum = _mm512_add_ps(*sum, _mm512_mul_ps(row, query));
+            }
+        }
+        products[place] = finish_avx512(sums, plain::floats_of_bytes(rest), query_rest);
+    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -196,6 +227,29 @@ fn pair_avx2(a: &[u8], b: &[u8]) -> i32 {
         sums = _mm256_add_epi32(sums, product);
     }
     add_up_avx2(sums)
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn mixed_avx2(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
+    let offset = _mm256_set1_epi32(i32::from(OFFSET));
+    each_row(rows, numbers, |place, row| {
+        let (chunks, rest) = row.as_chunks::<LANES>();
+        let (queries, query_rest) = query.as_chunks::<LANES>();
+        let mut sums = [_mm256_setzero_ps(); 8];
+        for (chunk, query) in chunks.iter().zip(queries) {
+            for (at, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: 8 bytes and 8 floats from the `at`-th eighth of 64 on.
+                let (bytes, query) = unsafe {
+                    let bytes = _mm_loadl_epi64(chunk.as_ptr().add(8 * at).cast());
+                    (bytes, _mm256_loadu_ps(query.as_ptr().add(8 * at)))
+                };
+                let integers = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), offset);
+                let row = _mm256_cvtepi32_ps(integers);
+                *sum = _mm256_add_ps(*sum, _mm256_mul_ps(row, query));
+            }
+        }
+        products[place] = finish_avx2(sums, plain::floats_of_bytes(rest), query_rest);
+    });
 }
 
 #[target_feature(enable = "avx2,f16c")]

@@ -135,6 +135,27 @@ fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
 }
 
 #[test]
+fn an_error_does_not_wait_for_the_end_of_a_pipe() {
+    let album = Album::new(1);
+    let mut arguments = BUILD.to_vec();
+    arguments[0] = "-";
+    let mut command = album.command(&arguments);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut list = child.stdin.take().unwrap();
+    list.write_all(b"no record\n").unwrap();
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(120), "it hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(status.code(), Some(1));
+    drop(list);
+}
+
+#[test]
 fn features_that_were_cut_or_damaged_anywhere_are_gone_on_with() {
     let album = Album::new(8);
     album.succeeds(&to("whole.index"));

@@ -52,4 +52,4 @@ pub use build::{ImageEntry, ImageIndexBuilder, ImageOptions};
 pub use filter::ImageFilter;
 pub use index::{DEFAULT_EF, ImageId, ImageIndex, ImageSearchOptions};
 pub use recall::Recall;
-pub use vectors::Vectors;
+pub use vectors::{Vectors, feature_fault};

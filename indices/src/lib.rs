@@ -82,6 +82,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use hit::Hit;
 pub use image::{
     DEFAULT_EF, ImageFilter, ImageId, ImageIndex, ImageSearchOptions, Recall, Vectors,
+    feature_fault,
 };
 #[cfg(feature = "build")]
 pub use image::{ImageEntry, ImageIndexBuilder, ImageOptions};

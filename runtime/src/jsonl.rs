@@ -21,6 +21,23 @@ struct Record {
     gold: Option<Value>,
 }
 
+/// What a search for pictures reads of such a line: it needs no sentence.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with `image`")]
+pub(crate) struct PictureLine {
+    pub id: Option<QueryId>,
+    /// A path.
+    pub image: Option<String>,
+}
+
+impl PictureLine {
+    /// # Errors
+    /// `Input` where it is no JSON or not of this form.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|error| readable(&error))
+    }
+}
+
 /// An entity of `gold`, as in the output.
 #[derive(Deserialize)]
 struct GoldEntity {

@@ -3,7 +3,6 @@
 
 use clap::Parser as _;
 use morelet::cli::{Cli, Console, Failure, run};
-use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -12,8 +11,7 @@ fn main() -> ExitCode {
     match run(&cli, &console) {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Not `eprintln!`, which panics where standard error is closed.
-            let _ = writeln!(std::io::stderr(), "morelet: {failure}");
+            console.fail(&failure);
             ExitCode::from(failure.exit_code())
         }
     }

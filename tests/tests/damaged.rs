@@ -307,6 +307,33 @@ fn a_missing_part_is_named() {
 }
 
 #[test]
+fn verify_goes_on_after_what_is_damaged() {
+    let whole = whole();
+    let broken = whole.copy();
+    let (first, last) = (&whole.parts[0], &whole.parts[1]);
+    for part in [first, last] {
+        replace(&broken.join(part), b"not one of ours");
+    }
+    let (good, first, last) = (
+        whole.bundle.join(first),
+        broken.join(first),
+        broken.join(last),
+    );
+    let paths = [&first, &good, &last].map(|path| path.to_str().expect("a UTF-8 path"));
+    let args = [&["verify"], &paths[..]].concat();
+    let run = whole.workshop.tools.morelet(&args).exits(1);
+    for damaged in [paths[0], paths[2]] {
+        assert!(run.stderr.contains(damaged), "{}", run.stderr);
+    }
+    assert!(run.stdout.contains(paths[1]), "{}", run.stdout);
+    let args = [&args[..], &["--json"]].concat();
+    let told = whole.workshop.tools.morelet(&args).exits(1);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    assert_eq!(told.as_array().map(Vec::len), Some(1));
+    assert_eq!(told[0]["file"], paths[1]);
+}
+
+#[test]
 fn a_file_that_the_manifest_does_not_list_makes_verify_fail() {
     let whole = whole();
     let bundle = whole.copy();

@@ -120,9 +120,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         }
         None => None,
     };
-    let folder = Folder::open(&args.output)?;
-    let begun = folder.path().to_owned();
-    console.at_forced_exit(move || Folder::tidy(&begun));
+    let folder = Folder::open(&args.output, console)?;
     let mut work = Work {
         args,
         graph,
@@ -241,7 +239,8 @@ impl Work<'_> {
         let mut builder = ImageIndexBuilder::create_in(self.folder.path(), &args.output, options)?;
         if let Some(old) = old {
             let replaced = gathered.entries.ids()?;
-            builder.add_index(&old, &mut |id| !replaced.contains_key(&hash(id)))?;
+            let keep = &mut |id: &str| !replaced.contains_key(&hash(id));
+            graph::add_index(&mut builder, &old, keep, console)?;
             // It may be what the new one takes the place of.
             drop(old);
         }

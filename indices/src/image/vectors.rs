@@ -44,20 +44,28 @@ impl std::str::FromStr for Vectors {
     }
 }
 
-/// Puts a feature of length 1 into `unit`. One without a direction is an error: zero, NaN or infinity somewhere in it.
-pub(crate) fn normalize(feature: &[f32], unit: &mut Vec<f32>) -> Result<()> {
+/// Why a feature has no direction that could be compared with that of others, if it has none.
+#[must_use]
+pub fn feature_fault(feature: &[f32]) -> Option<&'static str> {
+    norm(feature).err()
+}
+
+/// The length of a feature, or why it has no direction: zero, NaN or infinity somewhere in it.
+fn norm(feature: &[f32]) -> Result<f64, &'static str> {
     let squares = feature.iter().map(|&value| f64::from(value).powi(2));
     let norm = squares.sum::<f64>().sqrt();
     if !norm.is_finite() {
-        return Err(Error::input(
-            "the feature holds a value that is not a number, or infinite",
-        ));
+        return Err("the feature holds a value that is not a number, or infinite");
     }
     if norm < f64::from(f32::MIN_POSITIVE) {
-        return Err(Error::input(
-            "the feature is zero: it has no direction to compare",
-        ));
+        return Err("the feature is zero: it has no direction to compare");
     }
+    Ok(norm)
+}
+
+/// Puts a feature of length 1 into `unit`. One without a direction is an error.
+pub(crate) fn normalize(feature: &[f32], unit: &mut Vec<f32>) -> Result<()> {
+    let norm = norm(feature).map_err(Error::input)?;
     unit.clear();
     unit.extend(
         feature
@@ -115,6 +123,7 @@ mod tests {
             [1e-40, 0.0],
         ] {
             assert!(normalize(&bad, &mut unit).is_err(), "{bad:?}");
+            assert!(feature_fault(&bad).is_some(), "{bad:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Data goes to standard output and belongs to the commands; everything here goes to standard error. Progress bars exist on a
 //! terminal only, and nothing but errors is shown under `--quiet`.
 
+use super::Failure;
 use crate::{Cancel, Error, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
@@ -150,6 +151,12 @@ impl Console {
             // Nobody is left to be told that nobody reads standard error.
             let _ = writeln!(stderr(), "{line}");
         }
+    }
+
+    /// Tells of a failure, under `--quiet` too.
+    pub fn fail(&self, failure: &Failure) {
+        // Not `eprintln!`, which panics where standard error is closed.
+        let _ = writeln!(stderr(), "morelet: {failure}");
     }
 
     /// A bar over `total` bytes, invisible unless standard error is a terminal.

@@ -31,16 +31,31 @@ struct Verified {
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Outcome {
-    let mut verified = Vec::new();
+    let (mut verified, mut failed) = (Vec::new(), None);
     for path in &args.paths {
-        if path.is_dir() {
-            verify_bundle(path, console, &mut verified)?;
+        let found = if path.is_dir() {
+            verify_bundle(path, console, &mut verified)
         } else {
-            verified.push(verify_file(path, console)?);
+            verify_file(path, console).map(|file| verified.push(file))
+        };
+        // One that is damaged says nothing about the next. The last is told by whoever ends the program.
+        if let Err(failure) = found
+            && let Some(earlier) = failed.replace(failure)
+        {
+            console.fail(&earlier);
         }
+        console.check()?;
     }
+    show(verified, args, console)?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn show(verified: Vec<Verified>, args: &Args, console: &Console) -> Outcome {
     if args.json {
         return print_json(&verified, console);
+    }
+    if verified.is_empty() {
+        return Ok(());
     }
     let rows: Vec<Vec<String>> = verified
         .into_iter()

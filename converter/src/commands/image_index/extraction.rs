@@ -3,10 +3,11 @@
 use super::entries::Entries;
 use super::pictures::{Look, Pictures, Seen};
 use super::store::{Key, Plan, Store};
-use super::tally::{Tally, fault};
+use super::tally::Tally;
 use crate::records::{ImageRecord, Records};
 use crate::shard::Shard;
 use crate::{Console, Error, Result};
+use morelet_indices::feature_fault;
 use morelet_models::device::{Compute, DeviceRequest};
 use morelet_models::weights::{Preprocess, Weights};
 use morelet_models::{Cancel, Clip, Picture};
@@ -161,7 +162,7 @@ impl Batch<'_, '_> {
             let pictures: Vec<&Picture> = new.iter().map(|&(_, picture)| picture).collect();
             let features = self.clip.images(&pictures)?;
             for ((key, _), feature) in new.iter().zip(features) {
-                match fault(&feature) {
+                match feature_fault(&feature) {
                     Some(message) => zeros.push((*key, message)),
                     None => drop(self.store.append(*key, &feature)?),
                 }

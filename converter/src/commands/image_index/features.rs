@@ -1,11 +1,12 @@
 //! `--features`: what somebody else's CLIP said, a row for each line of the list.
 
 use super::entries::Entries;
-use super::tally::{Tally, fault};
+use super::tally::Tally;
 use crate::checkpoint::{Checkpoint, SourceTensor, npy};
 use crate::records::{ImageRecord, Records};
 use crate::shard::Shard;
 use crate::{Console, Error, Result};
+use morelet_indices::feature_fault;
 use std::path::{Path, PathBuf};
 
 /// An array of features, `[pictures, dim]`, read in a stream as often as it is asked for.
@@ -98,7 +99,7 @@ impl Features {
             }
             let record = list.next_record()?.ok_or_else(|| too_many(number))?;
             tally.count();
-            match fault(row) {
+            match feature_fault(row) {
                 None => entries.push(number, record),
                 Some(message) => {
                     tally.tell(&list.place(), &format!("row {number} of {name}: {message}"));

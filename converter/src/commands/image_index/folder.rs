@@ -1,6 +1,6 @@
 //! The folder beside the index in which the work is done, as `text-index` has one.
 
-use crate::{Error, Result};
+use crate::{Console, Error, Result};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The folder for `target`, made if it is not there.
-    pub fn open(target: &Path) -> Result<Self> {
+    /// The folder for `target`, made if it is not there, and tidied up even where the user will not wait.
+    pub fn open(target: &Path, console: &Console) -> Result<Self> {
         let Some(name) = target.file_name() else {
             return Err(Error::usage("expected the path of a file").at(target));
         };
@@ -52,6 +52,8 @@ impl Folder {
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(Error::io(path.join(LOCK), error)),
         }
+        let begun = path.clone();
+        console.at_forced_exit(move || Self::tidy(&begun));
         Ok(Self { path, _lock: lock })
     }
 
@@ -76,7 +78,7 @@ impl Folder {
     }
 
     /// Removes what is not to be gone on with; all of it where no feature is kept in `path`.
-    pub fn tidy(path: &Path) {
+    fn tidy(path: &Path) {
         // What cannot be removed stays: there is nobody to tell.
         let _ = fs::remove_file(path.join(ENTRIES));
         let temporary = |name: &str| name.starts_with(".morelet-") && name.ends_with(".tmp");

@@ -90,6 +90,23 @@ pub(super) fn check_clip(
     Ok(())
 }
 
+/// Adds the pictures of a finished index that `keep` wants.
+pub(super) fn add_index(
+    builder: &mut ImageIndexBuilder,
+    index: &ImageIndex,
+    keep: &mut dyn FnMut(&str) -> bool,
+    console: &Console,
+) -> Result<()> {
+    let bar = console.count_bar("merge", 0);
+    let added = builder.add_index(index, keep, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        console.is_interrupted()
+    });
+    bar.finish_and_clear();
+    added.map_err(stopped)
+}
+
 /// Makes the graph and ends the file.
 pub(super) fn finish(builder: ImageIndexBuilder, console: &Console) -> Result<()> {
     let bar = console.count_bar("index", 0);
@@ -104,11 +121,15 @@ pub(super) fn finish(builder: ImageIndexBuilder, console: &Console) -> Result<()
         console.is_interrupted()
     });
     bar.finish_and_clear();
-    finished.map_err(|error| match error.kind() {
+    finished.map(drop).map_err(stopped)
+}
+
+/// Nothing but the user stops a builder.
+fn stopped(error: morelet_indices::Error) -> Error {
+    match error.kind() {
         ErrorKind::Stopped => Error::interrupted(),
         _ => error.into(),
-    })?;
-    Ok(())
+    }
 }
 
 /// Says what recall was measured when the index at `path` was made.

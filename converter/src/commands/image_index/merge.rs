@@ -1,5 +1,6 @@
 //! `image-index merge`: finished indexes become one.
 
+use super::folder::Folder;
 use super::graph::{self, Graph};
 use super::ids::{Ids, hash};
 use crate::{Console, Error, Result};
@@ -47,22 +48,15 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         true => Some(last_indexes(&indexes, console)?),
         false => None,
     };
-    let mut builder = ImageIndexBuilder::create(&args.output, options)?;
-    let bar = console.count_bar(
-        "merge",
-        indexes.iter().map(|index| u64::from(index.len())).sum(),
-    );
+    let folder = Folder::open(&args.output, console)?;
+    let mut builder = ImageIndexBuilder::create_in(folder.path(), &args.output, options)?;
     for (number, index) in (0..).zip(&indexes) {
-        console.check()?;
-        builder.add_index(index, &mut |id| {
-            bar.inc(1);
-            match &ids {
-                Some(ids) => ids.get(&hash(id)).is_none_or(|&last| last == number),
-                None => true,
-            }
-        })?;
+        let keep = &mut |id: &str| match &ids {
+            Some(ids) => ids.get(&hash(id)).is_none_or(|&last| last == number),
+            None => true,
+        };
+        graph::add_index(&mut builder, index, keep, console)?;
     }
-    bar.finish_and_clear();
     // One of them may be what the new one takes the place of.
     drop(indexes);
     let pictures = builder.len();

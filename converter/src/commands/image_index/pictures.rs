@@ -77,21 +77,21 @@ impl Pictures<'_> {
         console: &Console,
         take: &mut dyn FnMut(Option<Seen>) -> Result<()>,
     ) -> Result<u64> {
-        let (stop, lines) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (stop, lines) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
         scope(|scope| {
             let done = self.drive(scope, list, (&stop, &lines), console, take);
             // What waits in the queues need not be decoded any more.
             stop.store(true, Ordering::Relaxed);
             done
         })?;
-        Ok(lines.into_inner())
+        Ok(lines.load(Ordering::Relaxed))
     }
 
     fn drive<'scope, 'env: 'scope>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         list: Records<ImageRecord>,
-        (stop, lines): (&'env AtomicBool, &'env AtomicU64),
+        (stop, lines): (&'env AtomicBool, &Arc<AtomicU64>),
         console: &Console,
         take: &mut dyn FnMut(Option<Seen>) -> Result<()>,
     ) -> Result<()> {
@@ -106,11 +106,13 @@ impl Pictures<'_> {
             name.spawn_scoped(scope, work).map(drop)
         });
         drop(jobs);
-        let reader = move || read(list, self.shard, lines, &give_job, &give_line);
+        let (shard, lines) = (self.shard, lines.clone());
+        let reader = move || read(list, shard, &lines, &give_job, &give_line);
         spawned
             .and_then(|()| {
                 let name = Builder::new().name("morelet-list".to_owned());
-                name.spawn_scoped(scope, reader).map(drop)
+                // Nobody waits for it: after an error it may hang on a pipe that stays open.
+                name.spawn(reader).map(drop)
             })
             .map_err(|error| Error::from(error).noting("the threads cannot be started"))?;
         while let Some(line) = wait(&queue, console, &mut || take(None))? {

@@ -54,16 +54,3 @@ impl<'a> Tally<'a> {
         )))
     }
 }
-
-/// Why a feature cannot be compared with others.
-pub(super) fn fault(feature: &[f32]) -> Option<&'static str> {
-    let squares = feature.iter().map(|&value| f64::from(value).powi(2));
-    let norm = squares.sum::<f64>().sqrt();
-    if !norm.is_finite() {
-        Some("the feature holds a value that is not a number, or infinite")
-    } else if norm < f64::from(f32::MIN_POSITIVE) {
-        Some("the feature is zero: it has no direction to compare")
-    } else {
-        None
-    }
-}

@@ -8,6 +8,9 @@ use crate::image::index::ImageIndex;
 use crate::image::record::Damage;
 use crate::image::vectors::{Vectors, stored_integer};
 
+/// How many nodes are read between two questions whether to stop.
+const TOLD: u32 = 1024;
+
 impl ImageIndexBuilder {
     /// Adds the pictures of a finished index that `keep` wants; it is asked about each once, in order, by its id. Features come
     /// as exact as the index has them. Where most of the new index comes from one, its graph is gone on with, which is much
@@ -16,12 +19,15 @@ impl ImageIndexBuilder {
     /// Features come back rounded, to 1e-6 where the index has remainders: a picture whose equal is in another index is then a
     /// node of its own.
     ///
+    /// `progress` is told how much is read, and of how much; where it answers `true`, that is all, with an error of kind `Stopped`.
+    ///
     /// # Errors
-    /// An index of another CLIP or dimension; a damaged file.
+    /// An index of another CLIP or dimension; a damaged file; a stop.
     pub fn add_index(
         &mut self,
         index: &ImageIndex,
         keep: &mut dyn FnMut(&str) -> bool,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<()> {
         let path = index.container().path().display();
         if index.dim() != self.options.dim {
@@ -51,6 +57,9 @@ impl ImageIndexBuilder {
         let mut row_of: Vec<Option<u32>> = vec![None; index.len() as usize];
         let (first, mut feature) = (self.features.len(), Vec::new());
         index.each_node(|node, pictures| {
+            if node % TOLD == 0 && progress(u64::from(node), u64::from(nodes.len)) {
+                return Err(Error::stopped());
+            }
             if !pictures.iter().any(|&image| kept[image as usize]) {
                 return Ok(());
             }

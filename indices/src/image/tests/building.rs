@@ -155,7 +155,14 @@ fn finished_indexes_become_one() {
             .unwrap();
             for part in ["0", "1"] {
                 let part = ImageIndex::open(at(part), OpenOptions::default()).unwrap();
-                builder.add_index(&part, &mut |id| id != "7").unwrap();
+                let keep = &mut |id: &str| id != "7";
+                let mut told = 0;
+                let mut progress = |done, total| {
+                    assert!(told <= done && done <= total);
+                    told = done;
+                    false
+                };
+                builder.add_index(&part, keep, &mut progress).unwrap();
             }
             // And some that are new, of which one was left out above.
             add(&mut builder, 9000, &features[7..8]);
@@ -181,8 +188,17 @@ fn finished_indexes_become_one() {
     }
     let other = ImageIndexBuilder::create(at("other"), ImageOptions::new("cd", 32));
     let part = ImageIndex::open(at("0"), OpenOptions::default()).unwrap();
-    let error = other.unwrap().add_index(&part, &mut |_| true).unwrap_err();
+    let error = other
+        .unwrap()
+        .add_index(&part, &mut |_| true, &mut |_, _| false)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
+    let stopped = ImageIndexBuilder::create(at("other"), options())
+        .unwrap()
+        .add_index(&part, &mut |_| true, &mut |_, _| true)
+        .unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Stopped);
+    assert!(!at("other").exists());
 }
 
 /// Pictures that are nearly equal are nodes of their own, at distance 0 of each other once rounded.

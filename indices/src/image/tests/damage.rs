@@ -188,7 +188,9 @@ fn pictures_of_two_nodes_or_of_none_are_refused() {
         let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
         let target = folder.path().join("new.index");
         let mut builder = ImageIndexBuilder::create(target, ImageOptions::new("ab", 2)).unwrap();
-        let error = builder.add_index(&index, &mut |_| true).unwrap_err();
+        let error = builder
+            .add_index(&index, &mut |_| true, &mut |_, _| false)
+            .unwrap_err();
         assert!(
             error.section().is_some_and(|name| name.starts_with("ids")),
             "{place}: {error}"

@@ -55,6 +55,17 @@ enum Subject {
 type Laps = Vec<(&'static str, u64)>;
 
 pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
+    let indexes = [
+        (args.clip.is_some(), "--clip"),
+        (!args.retrieval.effort.is_exact(), "--effort"),
+    ];
+    let given = indexes
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag));
+    if let Some(flag) = given.or_else(|| args.retrieval.image.first_given()) {
+        let message = format!("{flag} is for indexes, which a model's weights are not");
+        return Err(Failure::Usage(message));
+    }
     let start = Instant::now();
     let weights = Weights::open(path, OpenOptions::default()).map_err(Error::from)?;
     let open_us = micros(start);

@@ -1,6 +1,7 @@
 //! The queries of a search: from the command line, or a file of them.
 
 use super::SearchKind;
+use crate::jsonl::PictureLine;
 use crate::query::{ImageSource, Origin};
 use crate::{Error, Lines, Queries, Query, QueryFormat, QueryId, Result, Sentence};
 use std::path::{Path, PathBuf};
@@ -52,23 +53,38 @@ pub(in crate::cli) struct Asking {
 
 enum Source {
     Queries(Queries),
-    /// One a line, with the path for errors.
-    Lines(Lines, Arc<Path>),
+    /// One a line.
+    Lines {
+        lines: Lines,
+        /// For errors.
+        path: Arc<Path>,
+        /// Whether a query without a name has that of its line's number.
+        numbered: bool,
+    },
 }
 
 impl Asking {
     pub fn open(input: &Path, kind: SearchKind) -> Result<Self> {
-        let (source, beside) = match format(input) {
+        let (source, beside) = match (format(input), kind) {
             // These have joined their directory to their paths already.
-            Some(format) => (
+            (Some(format), SearchKind::Text) | (Some(format @ QueryFormat::Conll), _) => (
                 Source::Queries(Queries::open(input, Some(format), None)?),
                 Path::new(""),
             ),
-            None => {
+            // A picture needs no sentence.
+            (format, _) => {
                 let lines = Lines::open(input)?;
                 let path = lines.path().into();
                 let beside = input.parent().unwrap_or(Path::new(""));
-                (Source::Lines(lines, path), beside)
+                let numbered = format.is_some();
+                (
+                    Source::Lines {
+                        lines,
+                        path,
+                        numbered,
+                    },
+                    beside,
+                )
             }
         };
         Ok(Self {
@@ -92,7 +108,11 @@ impl Asking {
                     origin: query.origin,
                 }))
             }
-            Source::Lines(lines, path) => loop {
+            Source::Lines {
+                lines,
+                path,
+                numbered,
+            } => loop {
                 let Some(line) = lines.next_line()? else {
                     return Ok(None);
                 };
@@ -105,6 +125,8 @@ impl Asking {
                     line: lines.number(),
                 };
                 let (id, text) = asked.map_err(|error| error.of_line(&origin))?;
+                let number = || numbered.then(|| QueryId::from(lines.number()));
+                let id = id.or_else(number);
                 break Ok(Some(Asked {
                     id,
                     text,
@@ -142,7 +164,7 @@ fn text(kind: SearchKind, query: &Query) -> Result<String> {
         (SearchKind::Image, Some(ImageSource::File(path))) => {
             Ok(path.to_string_lossy().into_owned())
         }
-        (SearchKind::Image, _) => Err(Error::input("there is no `image` to search with")),
+        (SearchKind::Image, _) => Err(no_picture()),
     }
 }
 
@@ -151,7 +173,20 @@ fn of_line(kind: SearchKind, line: &str) -> Result<(Option<QueryId>, String)> {
     if !line.trim_start().starts_with('{') {
         return Ok((None, line.to_owned()));
     }
-    let query = Query::from_json(line)?;
-    let text = text(kind, &query)?;
-    Ok((Some(query.id).filter(|id| *id != QueryId::default()), text))
+    let (id, text) = match kind {
+        SearchKind::Text => {
+            let query = Query::from_json(line)?;
+            let text = text(kind, &query)?;
+            (Some(query.id), text)
+        }
+        SearchKind::Image => {
+            let line = PictureLine::from_json(line)?;
+            (line.id, line.image.ok_or_else(no_picture)?)
+        }
+    };
+    Ok((id.filter(|id| *id != QueryId::default()), text))
+}
+
+fn no_picture() -> Error {
+    Error::input("there is no `image` to search with")
 }

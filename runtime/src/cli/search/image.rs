@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(super) struct ImageArgs {
     /// The CLIP that reads pictures, where only an image index is given
     #[arg(long, value_name = "F.weights")]
-    clip: Option<PathBuf>,
+    pub clip: Option<PathBuf>,
     #[command(flatten)]
     search: ImageSearchArgs,
     /// Search only the pictures whose ids a file lists, one a line; `-` is standard input

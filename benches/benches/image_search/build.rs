@@ -43,7 +43,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     });
     let before = memory("RssAnon");
     let clock = Clock::of_process();
-    let (built, most_beyond_maps) = with_most_memory(|| {
+    let (built, most_beyond_maps) = with_most_memory(|most| {
         let mut builder = ImageIndexBuilder::create(output, options)?;
         let mut row = 0;
         while let Some(feature) = features.next()? {
@@ -56,9 +56,12 @@ pub fn run(args: Vec<String>) -> Result<()> {
             row += 1;
         }
         let added = clock.taken();
+        let mut of_texts = None;
         let mut stages: Vec<(String, f64)> = Vec::new();
         let mut last = Instant::now();
         builder.finish(&mut |what, _, _| {
+            // What texts took, the dictionary of zstd above all, has nothing to do with the graph.
+            of_texts.get_or_insert_with(|| most.swap(0, Ordering::Relaxed));
             let now = Instant::now();
             // What was told before took the time until now.
             if let Some((_, seconds)) = stages.last_mut() {
@@ -73,22 +76,24 @@ pub fn run(args: Vec<String>) -> Result<()> {
         if let Some((_, seconds)) = stages.last_mut() {
             *seconds += last.elapsed().as_secs_f64();
         }
-        Ok((added, stages))
+        Ok((added, stages, of_texts))
     });
-    let ((added, stages), taken) = (built?, clock.taken());
+    let ((added, stages, of_texts), taken) = (built?, clock.taken());
     let answer = json!({
         "rows": features.rows(), "dim": features.columns(), "options": told,
         "seconds": taken.wall.as_secs_f64(), "cpu_seconds": taken.cpu.as_secs_f64(), "add_seconds": added.wall.as_secs_f64(),
         "stages": stages,
         "peak_bytes": memory("VmHWM"), "peak_anonymous_bytes": most_beyond_maps, "anonymous_bytes_before": before,
+        "texts_peak_anonymous_bytes": of_texts,
         "file_bytes": std::fs::metadata(output)?.len(),
     });
     println!("{answer}");
     Ok(())
 }
 
-/// What `work` gives, and the most memory beyond mapped files that the process had meanwhile, as far as it was seen.
-fn with_most_memory<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, Option<u64>) {
+/// What `work` gives, and the most memory beyond mapped files that the process had meanwhile, or since `work` took what it was
+/// given, as far as it was seen.
+fn with_most_memory<T>(work: impl FnOnce(&AtomicU64) -> Result<T>) -> (Result<T>, Option<u64>) {
     /// Ends the looking, also where the work panics.
     struct Done<'a>(&'a AtomicBool);
     impl Drop for Done<'_> {
@@ -106,7 +111,7 @@ fn with_most_memory<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, Option<u
             }
         });
         let _done = Done(&done);
-        work()
+        work(&most)
     });
     let most = most.into_inner();
     (result, (most > 0).then_some(most))

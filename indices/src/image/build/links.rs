@@ -1,32 +1,23 @@
 //! A graph in the making: so many links for each node at most.
 
-use morelet_mapped::Pages;
-
-use crate::error::{Error, Result};
-
 /// The links of all nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
     /// The most of a node.
     most: usize,
     /// Room for `most` of each.
-    all: Pages<u32>,
+    all: Vec<u32>,
     degrees: Vec<u8>,
 }
 
 impl Links {
     /// Of so many nodes, each without links. `most` is 64 at most.
-    pub fn new(nodes: u32, most: usize) -> Result<Links> {
-        let all = Pages::zeroed(nodes as usize * most).map_err(|error| {
-            Error::input(format_args!(
-                "no memory for {most} links of each of {nodes} nodes: {error}"
-            ))
-        })?;
-        Ok(Links {
+    pub fn new(nodes: u32, most: usize) -> Links {
+        Links {
             most,
-            all,
+            all: vec![0; nodes as usize * most],
             degrees: vec![0; nodes as usize],
-        })
+        }
     }
 
     /// The most links of a node.
@@ -40,12 +31,9 @@ impl Links {
     }
 
     /// Adds nodes without links, until there are so many.
-    pub fn grow(&mut self, nodes: u32) -> Result<()> {
-        let mut grown = Links::new(nodes, self.most)?;
-        grown.all[..self.all.len()].copy_from_slice(&self.all);
-        grown.degrees[..self.degrees.len()].copy_from_slice(&self.degrees);
-        *self = grown;
-        Ok(())
+    pub fn grow(&mut self, nodes: u32) {
+        self.all.resize(nodes as usize * self.most, 0);
+        self.degrees.resize(nodes as usize, 0);
     }
 
     /// The links of a node.
@@ -145,11 +133,11 @@ mod tests {
 
     #[test]
     fn every_node_has_links_of_its_own() {
-        let mut links = Links::new(3, 4).unwrap();
+        let mut links = Links::new(3, 4);
         links.set(1, [0, 2]);
         links.set(2, [0, 1, 0, 1, 0]);
         assert!(links.push(1, 1) && !links.push(2, 2));
-        links.grow(5).unwrap();
+        links.grow(5);
         assert_eq!(
             (0..5)
                 .map(|node| links.of(node).to_vec())

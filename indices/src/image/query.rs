@@ -1,7 +1,7 @@
 //! A feature that is looked for, ready to be multiplied with rows.
 
 use super::nodes::Nodes;
-use super::vectors::{Vectors, integer, normalize, scale};
+use super::vectors::{Vectors, integers, normalize, product, scale};
 use crate::error::Result;
 
 /// A query. Its memory serves one search after the other.
@@ -24,20 +24,14 @@ impl Query {
     /// Takes `feature`, which has the index's dimension.
     pub fn set(&mut self, feature: &[f32], nodes: &Nodes<'_>) -> Result<()> {
         normalize(feature, &mut self.difference)?;
-        let mut offset = 0.0;
         for (value, &c) in self.difference.iter_mut().zip(nodes.centre) {
             *value -= c;
-            offset += f64::from(*value) * f64::from(c);
         }
-        self.offset = offset as f32;
+        self.offset = product(&self.difference, nodes.centre) as f32;
         if nodes.layout.vectors == Vectors::I8 {
-            self.scale = scale(self.difference.iter().copied());
-            let integers = self
-                .difference
-                .iter()
-                .map(|&value| integer(value, self.scale));
+            self.scale = scale(&self.difference);
             self.integers.clear();
-            self.integers.extend(integers);
+            self.integers.extend(integers(&self.difference, self.scale));
             self.integers.resize(nodes.layout.row, 0);
         }
         Ok(())

@@ -112,23 +112,28 @@ impl Layout {
         }
         let packed = &record[at + 4..];
         let mask = (1u64 << self.width) - 1;
-        for place in 0..degree {
+        let first = links.len();
+        links.extend((0..degree).map(|place| {
             let bit = place * self.width;
             let word = &packed[bit / 8..bit / 8 + WORD];
             let word = word.try_into().map_or(0, u64::from_le_bytes);
-            let link = (word >> (bit % 8) & mask) as u32;
-            if link >= len {
-                let message =
-                    format!("a link of node {node} leads to node {link}: expected one of {len}");
-                return Err(Damage {
-                    node,
-                    offset: at + 4 + bit / 8,
-                    message,
-                });
-            }
-            links.push(link);
+            (word >> (bit % 8) & mask) as u32
+        }));
+        let read = &links[first..];
+        // All of them are looked at, so that it needs no branches.
+        if read.iter().fold(0, |most, &link| most.max(link)) < len || degree == 0 {
+            return Ok(());
         }
-        Ok(())
+        let place = read.iter().position(|&link| link >= len).unwrap_or(0);
+        let message = format!(
+            "a link of node {node} leads to node {}: expected one of {len}",
+            read[place]
+        );
+        Err(Damage {
+            node,
+            offset: at + 4 + place * self.width / 8,
+            message,
+        })
     }
 
     /// Makes the record of a node in `record`, of a row of [`Layout::row`] bytes and at most [`Layout::links`] links.

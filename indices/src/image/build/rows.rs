@@ -6,7 +6,7 @@ use morelet_mapped::{Scratch, ScratchMap};
 
 use super::work::Work;
 use crate::error::Result;
-use crate::image::vectors::{integer, scale, stored_integer};
+use crate::image::vectors::{integers, scale, stored_integer};
 use crate::kernels::rows::{OFFSET, ROW_ALIGNMENT, Rows, row_kernels};
 
 /// Features less their mean, as integers.
@@ -52,12 +52,13 @@ impl GraphRows {
         let mut scratch = Scratch::create_in(folder)?;
         let (mut scales, mut squares) = (Vec::with_capacity(len), Vec::with_capacity(len));
         let mut bytes = vec![OFFSET; stride];
+        let mut difference = Vec::with_capacity(dim);
         for (place, feature) in features.chunks_exact(dim).enumerate() {
-            let difference = || feature.iter().zip(&centre).map(|(&x, &c)| x - c);
-            let scale = scale(difference());
+            difference.clear();
+            difference.extend(feature.iter().zip(&centre).map(|(&x, &c)| x - c));
+            let scale = scale(&difference);
             let mut square = 0i64;
-            for (byte, value) in bytes.iter_mut().zip(difference()) {
-                let integer = integer(value, scale);
+            for (byte, integer) in bytes.iter_mut().zip(integers(&difference, scale)) {
                 square += i64::from(integer) * i64::from(integer);
                 *byte = integer.cast_unsigned() ^ OFFSET;
             }

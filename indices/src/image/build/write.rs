@@ -11,7 +11,7 @@ use super::work::Work;
 use crate::error::Result;
 use crate::image::meta::{IDS, REVISION, STARTS};
 use crate::image::record::Layout;
-use crate::image::vectors::{Vectors, stored_integer};
+use crate::image::vectors::{Vectors, product, stored_integer};
 
 /// Nodes, written down but not yet in their file.
 pub(super) struct Written {
@@ -54,8 +54,7 @@ pub(super) fn write_nodes(
         let feature = &features[number as usize * layout.dim..][..layout.dim];
         let difference = || feature.iter().zip(&rows.centre).map(|(&x, &c)| x - c);
         let half = |value: f32| f16::from_f32(value).to_le_bytes();
-        let products = feature.iter().zip(&rows.centre);
-        let bias: f64 = products.map(|(&x, &c)| f64::from(x) * f64::from(c)).sum();
+        let bias = product(feature, &rows.centre);
         let mut scale = 1.0;
         row.clear();
         match layout.vectors {

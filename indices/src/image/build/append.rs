@@ -87,7 +87,7 @@ impl ImageIndexBuilder {
         });
         self.pictures.extend(row_of.collect::<Result<Vec<u32>>>()?);
         let added = self.features.len() - first;
-        self.graph.grow(self.features.len());
+        self.graph.grow(self.features.len())?;
         let mut links = Vec::new();
         for node in 0..nodes.len {
             let Some(row) = rows[node as usize].filter(|&row| row >= first) else {

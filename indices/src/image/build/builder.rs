@@ -78,7 +78,7 @@ impl ImageIndexBuilder {
         let values = ValueWriter::begin(&mut writer)?;
         Ok(ImageIndexBuilder {
             features: Features::create_in(&folder, options.dim)?,
-            graph: Links::new(0, options.links),
+            graph: Links::new(0, options.links)?,
             writer,
             values,
             options,
@@ -154,7 +154,7 @@ impl ImageIndexBuilder {
         let work = &mut work;
         let features = features.finish()?;
         let rows = GraphRows::new(&features, options.dim, &folder, work)?;
-        graph.grow(rows.len());
+        graph.grow(rows.len())?;
         let groups = Groups::new(&rows, work)?;
         let shards = groups.shards(&rows, shard_rows);
         let links = build_graph(&rows, &groups, &shards, graph, &sources, &options, work)?;

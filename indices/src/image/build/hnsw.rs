@@ -87,7 +87,7 @@ fn build_shard(
     for (place, node) in (0..).zip(nodes) {
         places[node.into_inner() as usize] = place;
     }
-    let mut links = Links::new(shard.len() as u32, most);
+    let mut links = Links::new(shard.len() as u32, most)?;
     relay(&hnsw, shard.len() as u32, &mut |node, neighbours| {
         let neighbours = neighbours
             .iter()

@@ -1,23 +1,32 @@
 //! A graph in the making: so many links for each node at most.
 
+use morelet_mapped::Pages;
+
+use crate::error::{Error, Result};
+
 /// The links of all nodes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Links {
     /// The most of a node.
     most: usize,
     /// Room for `most` of each.
-    all: Vec<u32>,
+    all: Pages<u32>,
     degrees: Vec<u8>,
 }
 
 impl Links {
     /// Of so many nodes, each without links. `most` is 64 at most.
-    pub fn new(nodes: u32, most: usize) -> Links {
-        Links {
+    pub fn new(nodes: u32, most: usize) -> Result<Links> {
+        let all = Pages::zeroed(nodes as usize * most).map_err(|error| {
+            Error::input(format_args!(
+                "no memory for {most} links of each of {nodes} nodes: {error}"
+            ))
+        })?;
+        Ok(Links {
             most,
-            all: vec![0; nodes as usize * most],
+            all,
             degrees: vec![0; nodes as usize],
-        }
+        })
     }
 
     /// The most links of a node.
@@ -31,9 +40,12 @@ impl Links {
     }
 
     /// Adds nodes without links, until there are so many.
-    pub fn grow(&mut self, nodes: u32) {
-        self.all.resize(nodes as usize * self.most, 0);
-        self.degrees.resize(nodes as usize, 0);
+    pub fn grow(&mut self, nodes: u32) -> Result<()> {
+        let mut grown = Links::new(nodes, self.most)?;
+        grown.all[..self.all.len()].copy_from_slice(&self.all);
+        grown.degrees[..self.degrees.len()].copy_from_slice(&self.degrees);
+        *self = grown;
+        Ok(())
     }
 
     /// The links of a node.
@@ -133,11 +145,11 @@ mod tests {
 
     #[test]
     fn every_node_has_links_of_its_own() {
-        let mut links = Links::new(3, 4);
+        let mut links = Links::new(3, 4).unwrap();
         links.set(1, [0, 2]);
         links.set(2, [0, 1, 0, 1, 0]);
         assert!(links.push(1, 1) && !links.push(2, 2));
-        links.grow(5);
+        links.grow(5).unwrap();
         assert_eq!(
             (0..5)
                 .map(|node| links.of(node).to_vec())

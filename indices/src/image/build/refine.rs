@@ -8,7 +8,7 @@ use super::groups::Groups;
 use super::links::Links;
 use super::rows::{GraphRows, RowQuery};
 use super::work::{Counter, Work};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::beam::{Beam, Candidate, Graph, sort};
 
 /// A node looks for its neighbours from the medoids of so many groups, and from its links. They must be many: from what is
@@ -76,7 +76,7 @@ pub(super) fn refine(
     let near = groups.neighbours(rows, BEGINNINGS);
     let beginnings = |node: u32| near[groups.of[node as usize] as usize].as_slice();
     let searches = |node: u32| searching.is_none_or(|searching| searching[node as usize]);
-    let mut chosen = Links::new(links.len(), links.most());
+    let mut chosen = Links::new(links.len(), links.most())?;
     let total = u64::from(links.len());
     work.run("refining", 2 * total, |counter| {
         let before = &links;
@@ -103,9 +103,10 @@ pub(super) fn refine(
         );
         drop(links);
         if counter.add(0) {
-            answer(rows, &mut chosen, counter);
+            answer(rows, &mut chosen, counter)?;
         }
-    })?;
+        Ok::<(), Error>(())
+    })??;
     Ok(chosen)
 }
 
@@ -137,7 +138,7 @@ fn look(
 }
 
 /// Has every node choose among its links and those that link to it.
-fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
+fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) -> Result<()> {
     // Who links to each node, ascending.
     let mut starts = vec![0u64; chosen.len() as usize + 1];
     for node in 0..chosen.len() {
@@ -163,7 +164,7 @@ fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
         &linking[starts[node] as usize..starts[node + 1] as usize]
     };
     let most = chosen.most();
-    let none = Links::new(0, most);
+    let none = Links::new(0, most)?;
     chosen.pieces(PIECE).into_par_iter().for_each_init(
         || Asked::new(rows, &none),
         |asked, mut piece| {
@@ -188,6 +189,7 @@ fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
             }
         },
     );
+    Ok(())
 }
 
 /// Puts at most `most` of the candidates, which are in order, into `kept`: each that is nearer to the node than to those

@@ -7,8 +7,10 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 640.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 430.0;
-/// The picture. Right of the axes is room for the lines' names.
-const WIDTH: f64 = 800.0;
+/// The picture. Right of the axes is room for the lines' names, more where they are long.
+const LEAST_WIDTH: f64 = 800.0;
+/// About what a character of a name takes.
+const CHARACTER: f64 = 7.0;
 const HEIGHT: f64 = 490.0;
 /// Names lie at least so far from each other.
 const NAME_HEIGHT: f64 = 15.0;
@@ -114,8 +116,11 @@ impl Plot {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let x = Axis::over(points().map(|point| point.0), LEFT, RIGHT);
         let y = Axis::over(points().map(|point| point.1), BOTTOM, TOP);
+        let longest = self.lines.iter().map(|line| line.name.chars().count());
+        let names = CHARACTER * longest.max().unwrap_or(0) as f64;
+        let width = LEAST_WIDTH.max(RIGHT + 20.0 + names);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" width=\"{width}\" height=\"{HEIGHT}\" \
              font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222\">\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
         );

@@ -95,6 +95,10 @@ pub(super) fn nearest(
         let scores = nodes.scores(query, &beam.numbers, products);
         for (&score, &node) in scores.iter().zip(&beam.numbers) {
             let mut found = Candidate::new(score, node);
+            // Most are worse than all of them.
+            if best[BEGINNINGS - 1].is_some_and(|worst| worst.before(&found)) {
+                continue;
+            }
             for place in &mut best {
                 match place {
                     Some(better) if better.before(&found) => {}

@@ -21,23 +21,6 @@ struct Record {
     gold: Option<Value>,
 }
 
-/// What a search for pictures reads of such a line: it needs no sentence.
-#[derive(Deserialize)]
-#[serde(expecting = "an object with `image`")]
-pub(crate) struct PictureLine {
-    pub id: Option<QueryId>,
-    /// A path.
-    pub image: Option<String>,
-}
-
-impl PictureLine {
-    /// # Errors
-    /// `Input` where it is no JSON or not of this form.
-    pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| readable(&error))
-    }
-}
-
 /// An entity of `gold`, as in the output.
 #[derive(Deserialize)]
 struct GoldEntity {
@@ -123,7 +106,7 @@ fn read_gold(value: Value) -> Result<Gold> {
 }
 
 /// The message of `serde_json` with the column only: the line is that of the file, not of the record.
-fn readable(error: &serde_json::Error) -> Error {
+pub(crate) fn readable(error: &serde_json::Error) -> Error {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     let what = if error.is_data() {

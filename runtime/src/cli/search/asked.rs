@@ -1,9 +1,10 @@
 //! The queries of a search: from the command line, or a file of them.
 
 use super::SearchKind;
-use crate::jsonl::PictureLine;
+use crate::jsonl::readable;
 use crate::query::{ImageSource, Origin};
 use crate::{Error, Lines, Queries, Query, QueryFormat, QueryId, Result, Sentence};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,15 @@ impl Asked {
             None => error,
         }
     }
+}
+
+/// What a search for pictures reads of a line that `predict` could read: it needs no sentence.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with `image`")]
+struct PictureLine {
+    id: Option<QueryId>,
+    /// A path.
+    image: Option<String>,
 }
 
 /// Reads the queries of a file one by one.
@@ -180,7 +190,7 @@ fn of_line(kind: SearchKind, line: &str) -> Result<(Option<QueryId>, String)> {
             (Some(query.id), text)
         }
         SearchKind::Image => {
-            let line = PictureLine::from_json(line)?;
+            let line: PictureLine = serde_json::from_str(line).map_err(|error| readable(&error))?;
             (line.id, line.image.ok_or_else(no_picture)?)
         }
     };

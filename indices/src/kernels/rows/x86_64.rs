@@ -173,6 +173,16 @@ fn floats_avx512(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut
 
 #[target_feature(enable = "avx512f")]
 fn finish_avx512(sums: [__m512; 4], rest: impl Iterator<Item = f32>, query: &[f32]) -> f32 {
+    if query.is_empty() {
+        // As `add_up` does it.
+        let [a, b, c, d] = sums;
+        let sum = _mm512_add_ps(_mm512_add_ps(a, c), _mm512_add_ps(b, d));
+        let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(sum));
+        return add_up_floats(_mm256_add_ps(
+            _mm512_castps512_ps256(sum),
+            _mm256_castpd_ps(upper),
+        ));
+    }
     let mut lanes = [0.0; LANES];
     for (lanes, sum) in lanes.chunks_exact_mut(16).zip(sums) {
         // SAFETY: a chunk has 16 floats.
@@ -297,6 +307,13 @@ fn floats_avx2(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [
 
 #[target_feature(enable = "avx2")]
 fn finish_avx2(sums: [__m256; 8], rest: impl Iterator<Item = f32>, query: &[f32]) -> f32 {
+    if query.is_empty() {
+        // As `add_up` does it.
+        let [a, b, c, d, e, f, g, h] = sums;
+        let first = _mm256_add_ps(_mm256_add_ps(a, e), _mm256_add_ps(c, g));
+        let second = _mm256_add_ps(_mm256_add_ps(b, f), _mm256_add_ps(d, h));
+        return add_up_floats(_mm256_add_ps(first, second));
+    }
     let mut lanes = [0.0; LANES];
     for (lanes, sum) in lanes.chunks_exact_mut(8).zip(sums) {
         // SAFETY: a chunk has 8 floats.
@@ -304,6 +321,17 @@ fn finish_avx2(sums: [__m256; 8], rest: impl Iterator<Item = f32>, query: &[f32]
     }
     plain::add_rest(&mut lanes, rest, query);
     add_up(lanes)
+}
+
+/// The sum of eight floats, in halves.
+#[target_feature(enable = "avx2")]
+fn add_up_floats(eight: __m256) -> f32 {
+    let four = _mm_add_ps(
+        _mm256_castps256_ps128(eight),
+        _mm256_extractf128_ps::<1>(eight),
+    );
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
 
 fn halves_of(bytes: &[u8]) -> impl Iterator<Item = f32> {

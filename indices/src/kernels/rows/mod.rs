@@ -22,6 +22,8 @@ pub(crate) const ROW_ALIGNMENT: usize = 64;
 const LANES: usize = 64;
 /// Rows that are fetched ahead of the one that is multiplied.
 const AHEAD: usize = 8;
+/// All rows together that are no larger stay in the cache of a core.
+const NEAR: usize = 1 << 20;
 
 /// Rows at equal distances, each with what belongs to it behind it.
 #[derive(Clone, Copy)]
@@ -100,11 +102,17 @@ fn available() -> Vec<&'static RowKernels> {
 /// Calls `product` with each row and its place, while the rows to come are fetched.
 #[inline(always)]
 fn each_row<'a>(rows: &Rows<'a>, numbers: &[u32], mut product: impl FnMut(usize, &'a [u8])) {
-    for &number in numbers.iter().take(AHEAD) {
+    // What is so small is near already.
+    let fetched = if rows.bytes.len() > NEAR {
+        numbers
+    } else {
+        &[]
+    };
+    for &number in fetched.iter().take(AHEAD) {
         rows.fetch(number);
     }
     for (place, &number) in numbers.iter().enumerate() {
-        if let Some(&next) = numbers.get(place + AHEAD) {
+        if let Some(&next) = fetched.get(place + AHEAD) {
             rows.fetch(next);
         }
         product(place, rows.row(number));

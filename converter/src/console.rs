@@ -6,7 +6,7 @@
 use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write as _, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,7 @@ impl Console {
             let exit = move || {
                 let mut leftovers = leftovers.lock().unwrap_or_else(PoisonError::into_inner);
                 leftovers.drain(..).for_each(|remove| remove());
+                let _ = writeln!(stderr(), "morelet-convert: interrupted");
                 std::process::exit(130);
             };
             if stop.swap(true, Ordering::Relaxed) {

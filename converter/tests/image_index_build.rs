@@ -135,24 +135,22 @@ fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
 }
 
 #[test]
-fn an_error_does_not_wait_for_the_end_of_a_pipe() {
-    let album = Album::new(1);
+fn an_interrupted_run_does_not_wait_for_the_end_of_a_pipe() {
+    let album = Album::new(3);
     let mut arguments = BUILD.to_vec();
     arguments[0] = "-";
     let mut command = album.command(&arguments);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut list = child.stdin.take().unwrap();
-    list.write_all(b"no record\n").unwrap();
-    let begin = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(120), "it hangs");
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    assert_eq!(status.code(), Some(1));
+    list.write_all(&fs::read(album.at("images.jsonl")).unwrap())
+        .unwrap();
+    assert!(end(&mut child, "-INT", || kept(&album) > 0));
+    let output = child.wait_with_output().unwrap();
     drop(list);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    // It ended by itself: who is made to end has no time to say that.
+    assert!(said.contains("kept in image.index.building"), "{said}");
 }
 
 #[test]
@@ -520,6 +518,25 @@ fn shards_are_merged() {
             assert!((a.score - b.score).abs() < 0.01, "{} {}", a.score, b.score);
         }
     }
+}
+
+#[test]
+fn a_merge_removes_what_a_killed_one_left_and_keeps_features() {
+    let album = Album::new(2);
+    album.succeeds(&to("a.index"));
+    let work = album.at("all.index.building");
+    fs::create_dir(&work).unwrap();
+    for name in [".morelet-abc.tmp", "features"] {
+        fs::write(work.join(name), "left").unwrap();
+    }
+    album.succeeds(&["merge", "a.index", "-o", "all.index"]);
+    assert_eq!(album.ids("all.index"), numbers(0..2));
+    let mut left: Vec<_> = fs::read_dir(&work)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["features", "lock"]);
 }
 
 #[test]

@@ -53,6 +53,22 @@ fn f4(count: usize) -> Vec<u8> {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_device_is_no_target_and_is_refused_at_once() {
+    let album = Album::new(1);
+    let arguments = [
+        "images.jsonl",
+        "-o",
+        "/dev/null",
+        "--clip",
+        "nowhere.weights",
+    ];
+    let said = album.fails(&arguments);
+    assert!(said.contains("/dev/null: is a device"), "{said}");
+    assert!(!std::path::Path::new("/dev/null.building").exists());
+}
+
+#[test]
 fn arrays_of_every_version_and_type_are_read() {
     let album = Album::new(0);
     let lines: Vec<String> = (0..5).map(line).collect();

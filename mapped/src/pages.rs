@@ -11,7 +11,7 @@ use crate::bytes::Plain;
 /// Numbers in pages of their own, zeros at first.
 ///
 /// What a vector gives back an allocator may keep, and then give out in pieces, so that the memory of a process depends on the order
-/// of what it does. These pages go back to the system when they are dropped, and not getting them is an error.
+/// of what it does. These pages go back to the system when they are dropped.
 #[derive(Debug)]
 pub struct Pages<T> {
     /// `None` where there is nothing.
@@ -20,10 +20,18 @@ pub struct Pages<T> {
 }
 
 impl<T: Plain> Pages<T> {
+    /// No numbers.
+    pub fn none() -> Pages<T> {
+        Pages {
+            map: None,
+            of: PhantomData,
+        }
+    }
+
     /// So many zeros.
     ///
     /// # Errors
-    /// More than there is memory for.
+    /// More than the system gives.
     pub fn zeroed(len: usize) -> io::Result<Pages<T>> {
         let map = match len.checked_mul(size_of::<T>()) {
             Some(0) => None,

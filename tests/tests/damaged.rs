@@ -5,6 +5,7 @@ use morelet_tests::{Workshop, golden, read_json, tools, write_lines};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
@@ -326,6 +327,17 @@ fn verify_goes_on_after_what_is_damaged() {
         assert!(run.stderr.contains(damaged), "{}", run.stderr);
     }
     assert!(run.stdout.contains(paths[1]), "{}", run.stdout);
+    // Nobody who reads the table changes nothing.
+    let tools = &whole.workshop.tools;
+    let mut child = tools
+        .command(&tools.morelet, &args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a process");
+    drop(child.stdout.take());
+    let status = child.wait().expect("a process that ends");
+    assert_eq!(status.code(), Some(1));
     let args = [&args[..], &["--json"]].concat();
     let told = whole.workshop.tools.morelet(&args).exits(1);
     let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");

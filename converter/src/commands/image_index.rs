@@ -155,6 +155,10 @@ fn check_target(args: &Build) -> Result<()> {
     if target.is_dir() {
         return Err(Error::input("is a folder: expected a file to write").at(&args.output));
     }
+    if !target.is_file() {
+        let message = "is a device or a pipe: expected a file to write, or nothing";
+        return Err(Error::input(message).at(&args.output));
+    }
     let read = [
         ("list of pictures", Some(&args.images)),
         ("CLIP", Some(&args.clip)),

@@ -126,7 +126,7 @@ impl Beam {
             candidate.tagged |= FOLLOWED;
             numbers.clear();
             graph.links(node, numbers)?;
-            // Without branches, which nobody can predict here.
+            // Whether a node was seen nobody can predict, so that no branch depends on it.
             let mut new = 0;
             for place in 0..numbers.len() {
                 let number = numbers[place];

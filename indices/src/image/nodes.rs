@@ -61,7 +61,7 @@ impl<'a> Nodes<'a> {
         floats
     }
 
-    /// The inner products of the query with the best rows there are of these nodes.
+    /// The inner products of the query with these nodes' rows and, where it is kept, what they leave.
     pub fn exact_scores<'p>(
         &self,
         query: &Query,

@@ -121,7 +121,7 @@ impl Layout {
         }));
         let read = &links[first..];
         // All of them are looked at, so that it needs no branches.
-        if read.iter().fold(0, |most, &link| most.max(link)) < len || degree == 0 {
+        if read.iter().fold(0, |most, &link| most.max(link)) < len {
             return Ok(());
         }
         let place = read.iter().position(|&link| link >= len).unwrap_or(0);
@@ -129,6 +129,7 @@ impl Layout {
             "a link of node {node} leads to node {}: expected one of {len}",
             read[place]
         );
+        links.truncate(first);
         Err(Damage {
             node,
             offset: at + 4 + place * self.width / 8,

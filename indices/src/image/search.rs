@@ -123,13 +123,13 @@ pub(super) fn nearest(
     beam.search(&mut asked, ef)
 }
 
-/// How many candidates are put into order by better rows, for `k` answers.
+/// How many candidates are put into order by what their rows leave too, for `k` answers.
 fn reranked(k: usize) -> usize {
     k.saturating_mul(2).saturating_add(16)
 }
 
-/// Puts the best candidates into the order that the best rows there are give, and drops those behind them. Where the rows
-/// that were searched are the best there are, nothing changes.
+/// Puts the best candidates into the order that their rows give with what these leave, and drops those behind them. Where
+/// nothing is left, nothing changes.
 pub(super) fn rerank(nodes: &Nodes<'_>, k: usize, scratch: &mut Scratch) {
     if nodes.rerank.is_empty() {
         return;

@@ -135,6 +135,16 @@ mod tests {
         let rounded = |row: &[f32]| integers(row, scale(row)).collect::<Vec<i8>>();
         assert_eq!(rounded(&row), [64, -127, 0, 0]);
         assert_eq!(rounded(&[0.0, -0.0]), [0, 0]);
+        // No kernel takes −128.
+        for value in [
+            f32::NAN,
+            -f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+        ] {
+            assert!(integers(&[value; 3], 1e-3).all(|integer| integer >= -127));
+        }
         // Any length, and every integer.
         let row: Vec<f32> = (-127..=127)
             .flat_map(|integer| [integer as f32, integer as f32 + 0.4, integer as f32 - 0.4])

@@ -103,6 +103,7 @@ impl Console {
         for path in unfinished.iter() {
             let _ = std::fs::remove_file(path);
         }
+        let _ = writeln!(stderr(), "morelet: interrupted");
         process::exit(INTERRUPTED);
     }
 

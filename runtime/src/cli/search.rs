@@ -35,7 +35,8 @@ pub struct Args {
     kind: SearchKind,
     /// A sentence, or the path of a picture
     query: Option<String>,
-    /// A file of queries, one a line, plain or a JSON object as `predict` reads it; or .conll; `-` is standard input
+    /// A file of queries, one a line, plain or a JSON object as `predict` reads it (a picture needs no sentence); sentences also
+    /// in .conll; `-` is standard input
     #[arg(long, value_name = "F")]
     input: Option<PathBuf>,
     /// How many keys to retrieve
@@ -124,6 +125,10 @@ impl Args {
         };
         if let Some(message) = strange {
             return Err(Failure::Usage(message));
+        }
+        if self.index.is_dir() && self.image.clip.is_some() {
+            let message = "--clip is for an image index alone: a bundle has a CLIP of its own";
+            return Err(Failure::Usage(message.to_owned()));
         }
         let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some("-".as_ref());
         for (flag, list) in [

@@ -118,7 +118,21 @@ fn threads_change_nothing_but_the_time() {
     for threads in ["1", "2", "3"] {
         assert_eq!(search(&["--threads", threads]), expected, "{threads}");
     }
-    // A picture needs no sentence, and a line without a name has its number in a file of JSON lines.
+    // One that cannot be read ends the run after those before it.
+    let queries = built.queries("nowhere.png");
+    for threads in ["1", "2"] {
+        let args = ["--input", text(&queries), "--threads", threads];
+        let run = built.run(&args).exits(1);
+        assert_eq!(run.stdout.lines().count(), 29, "{threads}");
+        for part in ["pictures.txt:30", "nowhere.png"] {
+            assert!(run.stderr.contains(part), "{}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_picture_needs_no_sentence_and_a_line_without_a_name_has_its_number() {
+    let built = build(20, 50);
     let lines = built.workshop.path("pictures.jsonl");
     write_lines(
         &lines,
@@ -134,18 +148,18 @@ fn threads_change_nothing_but_the_time() {
         .lines()
         .map(|line| -> Value { serde_json::from_str(line).expect("JSON") });
     let ids: Vec<Value> = found.map(|found| found["id"].clone()).collect();
-    assert_eq!(ids, [json!(1), json!("b")]);
+    assert_eq!(ids, [json!("1"), json!("b")]);
     for part in ["pictures.jsonl:3", "no `image`"] {
         assert!(run.stderr.contains(part), "{}", run.stderr);
     }
-    // One that cannot be read ends the run after those before it.
-    let queries = built.queries("nowhere.png");
-    for threads in ["1", "2"] {
-        let args = ["--input", text(&queries), "--threads", threads];
-        let run = built.run(&args).exits(1);
-        assert_eq!(run.stdout.lines().count(), 29, "{threads}");
-        for part in ["pictures.txt:30", "nowhere.png"] {
-            assert!(run.stderr.contains(part), "{}", run.stderr);
-        }
-    }
+    // Everything in such a file is JSON.
+    fs::write(&lines, "[\"a.png\"]\n").expect("a temporary file");
+    built
+        .run(&["--input", text(&lines)])
+        .refused(1, &["pictures.jsonl:1", "not a query"]);
+    let columns = built.workshop.path("pictures.conll");
+    fs::write(&columns, "IMGID:1\nKolo O\n").expect("a temporary file");
+    built
+        .run(&["--input", text(&columns)])
+        .refused(1, &["pictures.conll", "one a line"]);
 }

@@ -52,6 +52,8 @@ impl Folder {
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(Error::io(path.join(LOCK), error)),
         }
+        // What a process left that was killed.
+        Self::sweep(&path);
         let begun = path.clone();
         console.at_forced_exit(move || Self::tidy(&begun));
         Ok(Self { path, _lock: lock })
@@ -77,8 +79,17 @@ impl Folder {
         }
     }
 
-    /// Removes what is not to be gone on with; all of it where no feature is kept in `path`.
+    /// Removes what is not to be gone on with, and all of it where no feature is kept in `path`.
     fn tidy(path: &Path) {
+        Self::sweep(path);
+        if !path.join(FEATURES).exists() {
+            let _ = fs::remove_file(path.join(LOCK));
+            let _ = fs::remove_dir(path);
+        }
+    }
+
+    /// Removes what is not to be gone on with.
+    fn sweep(path: &Path) {
         // What cannot be removed stays: there is nobody to tell.
         let _ = fs::remove_file(path.join(ENTRIES));
         let temporary = |name: &str| name.starts_with(".morelet-") && name.ends_with(".tmp");
@@ -86,10 +97,6 @@ impl Folder {
             if entry.file_name().to_str().is_some_and(temporary) {
                 let _ = fs::remove_file(entry.path());
             }
-        }
-        if !path.join(FEATURES).exists() {
-            let _ = fs::remove_file(path.join(LOCK));
-            let _ = fs::remove_dir(path);
         }
     }
 }

@@ -108,11 +108,11 @@ impl Pictures<'_> {
         drop(jobs);
         let (shard, lines) = (self.shard, lines.clone());
         let reader = move || read(list, shard, &lines, &give_job, &give_line);
-        spawned
+        let reader = spawned
             .and_then(|()| {
                 let name = Builder::new().name("morelet-list".to_owned());
-                // Nobody waits for it: after an error it may hang on a pipe that stays open.
-                name.spawn(reader).map(drop)
+                // After an error nobody waits for it: it may hang on a pipe that stays open.
+                name.spawn(reader)
             })
             .map_err(|error| Error::from(error).noting("the threads cannot be started"))?;
         while let Some(line) = wait(&queue, console, &mut || take(None))? {
@@ -128,16 +128,28 @@ impl Pictures<'_> {
                 picture: picture.ok_or_else(Error::interrupted)?,
             }))?;
         }
+        // It has ended, or is about to. A panic in it would else look like the end of the list.
+        if reader.join().is_err() {
+            return Err(Error::input(
+                "the list of pictures cannot be read: decoding it failed",
+            ));
+        }
         take(None)
     }
 
     /// Looks at pictures until there is none left.
     fn work(&self, jobs: &Mutex<Receiver<Job>>, stop: &AtomicBool) {
-        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok((image, answer)) = next() {
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
+        // The reader may never come back from a pipe: whether to stop is asked while nothing comes.
+        let next = || {
+            let jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            jobs.recv_timeout(ASKED)
+        };
+        while !stop.load(Ordering::Relaxed) {
+            let (image, answer) = match next() {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             // One picture that brings a decoder down must not end a day's work.
             let look = catch_unwind(AssertUnwindSafe(|| self.look(&image))).unwrap_or_else(|_| {
                 Look::Bad(format!("{image}: the decoder failed on damaged data"))

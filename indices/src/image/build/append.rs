@@ -9,17 +9,19 @@ use crate::image::record::Damage;
 use crate::image::vectors::{Vectors, stored_integer};
 
 /// How many nodes are read between two questions whether to stop.
-const TOLD: u32 = 1024;
+const ASKED_EVERY: u32 = 1024;
 
 impl ImageIndexBuilder {
     /// Adds the pictures of a finished index that `keep` wants; it is asked about each once, in order, by its id. Features come
     /// as exact as the index has them. Where most of the new index comes from one, its graph is gone on with, which is much
     /// quicker than making it again.
     ///
-    /// Features come back rounded, to 1e-6 where the index has remainders: a picture whose equal is in another index is then a
+    /// Features come back rounded, to about 1e-6 where the index has remainders: a picture whose equal is in another index is then a
     /// node of its own.
     ///
-    /// `progress` is told how much is read, and of how much; where it answers `true`, that is all, with an error of kind `Stopped`.
+    /// `progress` is told how many features are read, and of how many; where it answers `true`, that is all, with an error of kind
+    /// `Stopped`. Reading ids before and copying texts after, in which there is much less to do, are not stopped. After an error
+    /// there is nothing to do with the builder but drop it.
     ///
     /// # Errors
     /// An index of another CLIP or dimension; a damaged file; a stop.
@@ -57,7 +59,7 @@ impl ImageIndexBuilder {
         let mut row_of: Vec<Option<u32>> = vec![None; index.len() as usize];
         let (first, mut feature) = (self.features.len(), Vec::new());
         index.each_node(|node, pictures| {
-            if node % TOLD == 0 && progress(u64::from(node), u64::from(nodes.len)) {
+            if node % ASKED_EVERY == 0 && progress(u64::from(node), u64::from(nodes.len)) {
                 return Err(Error::stopped());
             }
             if !pictures.iter().any(|&image| kept[image as usize]) {
@@ -80,6 +82,9 @@ impl ImageIndexBuilder {
             }
             Ok(())
         })?;
+        if progress(u64::from(nodes.len), u64::from(nodes.len)) {
+            return Err(Error::stopped());
+        }
         let numbers = (0..index.len()).filter(|&number| kept[number as usize]);
         let row_of = numbers.map(|number| {
             let row = row_of[number as usize];

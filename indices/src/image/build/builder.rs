@@ -78,7 +78,7 @@ impl ImageIndexBuilder {
         let values = ValueWriter::begin(&mut writer)?;
         Ok(ImageIndexBuilder {
             features: Features::create_in(&folder, options.dim)?,
-            graph: Links::new(0, options.links)?,
+            graph: Links::none(options.links),
             writer,
             values,
             options,

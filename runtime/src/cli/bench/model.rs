@@ -5,6 +5,7 @@ use super::output::{self, Measurement};
 use super::random::below;
 use super::times::{Times, micros, ms};
 use super::{Args, hidden, turns};
+use crate::cli::retrieval::first_given;
 use crate::cli::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Cancel, DeviceInfo, Error, Named, Result};
 use morelet_mapped::OpenOptions;
@@ -55,7 +56,7 @@ enum Subject {
 type Laps = Vec<(&'static str, u64)>;
 
 pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    let others = [
+    let given = first_given([
         (args.clip.is_some(), "--clip"),
         (!args.retrieval.effort.is_exact(), "--effort"),
         (args.text.is_some(), "--text"),
@@ -64,10 +65,7 @@ pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Con
         (args.format.is_some(), "--format"),
         (args.alone, "--alone"),
         (!args.batch.is_empty(), "--batch"),
-    ];
-    let given = others
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag));
+    ]);
     if let Some(flag) = given.or_else(|| args.retrieval.image.first_given()) {
         let message = format!("{flag} is not for the weights of a model, which answer no queries");
         return Err(Failure::Usage(message));

@@ -5,6 +5,7 @@ use super::agreement::Agreement;
 use super::host::{Host, Memory};
 use super::output::{self, Measurement};
 use super::times::{Times, micros, ms};
+use crate::cli::retrieval::first_given;
 use crate::cli::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Effort, Error, Named, OpenOptions, RETRIEVED_KEYS, Sentence};
 use morelet_indices::{SearchOptions, TextIndex};
@@ -38,14 +39,11 @@ struct Measured {
 }
 
 pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {
-    let pictures = [
+    let given = first_given([
         (args.image.is_some(), "--image"),
         (args.images.is_some(), "--images"),
         (args.clip.is_some(), "--clip"),
-    ];
-    let given = pictures
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag));
+    ]);
     if let Some(flag) = given.or_else(|| args.retrieval.image.first_given()) {
         let message = format!("{flag} is for pictures, which a text index does not read");
         return Err(Failure::Usage(message));

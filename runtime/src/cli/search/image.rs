@@ -5,7 +5,7 @@ use super::asked::Asked;
 use super::line::HitLine;
 use super::threads::Threads;
 use crate::cli::clip_features::ClipFeatures;
-use crate::cli::retrieval::ImageSearchArgs;
+use crate::cli::retrieval::{ImageSearchArgs, first_given};
 use crate::cli::{ComputeArgs, Console};
 use crate::prefault::prefault;
 use crate::{Bundle, Error, Lines, OpenOptions, Result};
@@ -31,12 +31,10 @@ pub(super) struct ImageArgs {
 impl ImageArgs {
     /// The first of these options that was given.
     pub fn first_given(&self) -> Option<&'static str> {
-        [
+        first_given([
             (self.clip.is_some(), "--clip"),
             (self.images.is_some(), "--images"),
-        ]
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag))
+        ])
         .or_else(|| self.search.first_given())
     }
 }

@@ -4,6 +4,7 @@ use super::Args;
 use super::line::HitLine;
 use super::threads::Threads;
 use crate::cli::ComputeArgs;
+use crate::cli::retrieval::first_given;
 use crate::{Effort, Error, ErrorKind, Lines, Result};
 use morelet_indices::{Filter, Hit, ParagraphId, SearchOptions, SentenceId, TextIndex};
 use std::path::{Path, PathBuf};
@@ -36,14 +37,12 @@ pub(super) struct TextArgs {
 impl TextArgs {
     /// The first of these options that was given.
     pub fn first_given(&self) -> Option<&'static str> {
-        [
+        first_given([
             (self.effort.is_some(), "--effort"),
             (self.explain, "--explain"),
             (self.snippets.is_some(), "--snippets"),
             (self.paragraphs.is_some(), "--paragraphs"),
-        ]
-        .into_iter()
-        .find_map(|(given, flag)| given.then_some(flag))
+        ])
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Command {
     ImageIndex(commands::image_index::Args),
     /// Put weights and indices together into a bundle
     Bundle(commands::bundle::Args),
+    /// Train an expert, CLIP or a gate
+    Train(commands::train::Args),
     /// Make a small bundle from nothing, and see it answer
     Sample(commands::sample::Args),
     /// Print the completions of a shell
@@ -53,6 +55,7 @@ pub fn run(command: &Command, console: &Console) -> Result<()> {
         Command::TextIndex(args) => commands::text_index::run(args, console),
         Command::ImageIndex(args) => commands::image_index::run(args, console),
         Command::Bundle(args) => commands::bundle::run(args, console),
+        Command::Train(args) => commands::train::run(args, console),
         Command::Sample(args) => commands::sample::run(args, console),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::Man(args) => commands::man::run(args, Cli::command()),

@@ -40,9 +40,11 @@ mod names;
 mod parts;
 mod plan;
 mod quantize_report;
+mod random;
 mod records;
 mod sample;
 mod shard;
+mod train;
 pub mod wikitext;
 
 pub use cli::{Cli, Command, run};

@@ -120,7 +120,7 @@ fn detect(
     }
 }
 
-fn meta(kind: ModelKind, architecture: Architecture, labels: Vec<String>) -> Meta {
+pub(crate) fn meta(kind: ModelKind, architecture: Architecture, labels: Vec<String>) -> Meta {
     Meta {
         kind,
         producer: concat!("morelet-convert ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -19,10 +19,14 @@ use crate::xlmr::Encoder;
 
 mod warm_up;
 
+#[cfg(feature = "train")]
+pub(crate) use self::batch::{joined, units};
+#[cfg(feature = "train")]
+pub(crate) use self::pooling::pool;
 pub use warm_up::WarmedUp;
 
 /// ε of the layer norm before a head; AdaSeq leaves it at PyTorch's default.
-const HEAD_NORM_EPS: f64 = 1e-5;
+pub(crate) const HEAD_NORM_EPS: f64 = 1e-5;
 
 /// A NER or RE expert on a device.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData, activation, module};
 
 use crate::device::Compute;
 use crate::error::Result;
@@ -19,45 +19,61 @@ use crate::host;
 use crate::kernels::{
     AttentionMatrices, Kernels, Matrix, Packing, feed_forward, layer_norm, project, self_attention,
 };
-use crate::packed;
-use crate::weights::{Activation, Weights};
+use crate::source::Source;
+use crate::weights::Activation;
+use crate::xlmr::read;
 
 /// `x Wᵀ + b`, with W `[out, in]` as PyTorch has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Linear(DeviceLinear);
+pub(crate) struct Linear {
+    device: DeviceLinear,
+    /// The probability with which an element of the result is set to 0. Only a training has one.
+    dropout: f64,
+}
 
 impl Linear {
-    /// Reads `NAME.weight` and `NAME.bias`.
-    pub(crate) fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        DeviceLinear::load(weights, &matrix, Some(&bias), compute).map(Self)
+    /// From its matrix and bias.
+    pub(crate) fn new(device: DeviceLinear) -> Self {
+        Self {
+            device,
+            dropout: 0.0,
+        }
     }
 
-    /// The same in `f32` on every device: for a head, whose answer is read back.
-    pub(crate) fn load_head(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
+    /// The same with dropout behind it.
+    #[cfg(feature = "train")]
+    pub(crate) fn with_dropout(self, dropout: f64) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// Reads `NAME.weight` and `NAME.bias`, in `f32` on every device: for a head, whose answer is read back.
+    pub(crate) fn load_head(source: &impl Source, name: &str, compute: &Compute) -> Result<Self> {
         let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        DeviceLinear::load_exact(weights, &matrix, Some(&bias), compute).map(Self)
+        source.head(&matrix, Some(&bias), compute)
     }
 
     /// A head with no bias, named in full.
     pub(crate) fn load_projection(
-        weights: &Weights,
+        source: &impl Source,
         name: &str,
         compute: &Compute,
     ) -> Result<Self> {
-        DeviceLinear::load_exact(weights, name, None, compute).map(Self)
-    }
-
-    /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one
-    /// patch is one dimension.
-    pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        DeviceLinear::load(weights, name, None, compute).map(Self)
+        source.head(name, None, compute)
     }
 
     /// `[.., in]` to `[.., out]`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.0.forward(x)
+        dropped(self.device.forward(x), self.dropout)
     }
+}
+
+/// Sets elements to 0 with a probability, and scales the others so that the mean stays (Srivastava et al. 2014).
+pub(crate) fn dropped<const D: usize>(x: Tensor<D>, probability: f64) -> Tensor<D> {
+    if probability <= 0.0 {
+        return x;
+    }
+    let kept = x.random_like(Distribution::Bernoulli(1.0 - probability));
+    x * kept.div_scalar(1.0 - probability)
 }
 
 /// Layer normalization over the last dimension.
@@ -72,16 +88,22 @@ pub(crate) struct LayerNorm {
 
 impl LayerNorm {
     /// Reads `NAME.weight` and `NAME.bias`.
-    pub(crate) fn load(weights: &Weights, name: &str, eps: f64, compute: &Compute) -> Result<Self> {
+    pub(crate) fn load(
+        source: &impl Source,
+        name: &str,
+        eps: f64,
+        compute: &Compute,
+    ) -> Result<Self> {
         let device = compute.device();
-        let (gamma, beta) = (format!("{name}.weight"), format!("{name}.bias"));
+        let gamma = source.tensor::<1>(&format!("{name}.weight"), device)?;
+        let beta = source.tensor::<1>(&format!("{name}.bias"), device)?;
         let host = match compute.kernels() {
-            Some(kernels) => Some((kernels, weights.f32s(&gamma)?, weights.f32s(&beta)?)),
+            Some(kernels) => Some((kernels, read(gamma.clone())?, read(beta.clone())?)),
             None => None,
         };
         Ok(Self {
-            gamma: weights.tensor(&gamma, device)?,
-            beta: weights.tensor(&beta, device)?,
+            gamma,
+            beta,
             eps,
             host,
         })
@@ -215,23 +237,9 @@ pub(crate) enum Weight {
 
 impl Weight {
     /// Reads `NAME.weight` and `NAME.bias`.
-    fn load(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        Ok(match compute.kernels() {
-            Some(kernels) => {
-                let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-                Self::Packed(kernels, packed::matrix(weights, &matrix, Some(&bias))?)
-            }
-            None => Self::Device(Box::new(Linear::load(weights, name, compute)?)),
-        })
-    }
-
-    /// Reads a matrix with no bias, named in full. Of a convolution over patches, what belongs to one
-    /// patch is one dimension.
-    pub(crate) fn load_matrix(weights: &Weights, name: &str, compute: &Compute) -> Result<Self> {
-        Ok(match compute.kernels() {
-            Some(kernels) => Self::Packed(kernels, packed::matrix(weights, name, None)?),
-            None => Self::Device(Box::new(Linear::load_matrix(weights, name, compute)?)),
-        })
+    fn load(source: &impl Source, name: &str, compute: &Compute) -> Result<Self> {
+        let (matrix, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        source.weight(&matrix, Some(&bias), compute)
     }
 
     /// `[n, in]` to `[n, out]`, in `f32`.
@@ -268,13 +276,13 @@ impl SelfAttention {
     /// Reads `NAME.query`, `NAME.key`, `NAME.value` and `NAME.output`. With `causal`, a position sees
     /// itself and those before it.
     pub(crate) fn load(
-        weights: &Weights,
+        source: &impl Source,
         name: &str,
         heads: u32,
         causal: bool,
         compute: &Compute,
     ) -> Result<Self> {
-        let part = |part: &str| Weight::load(weights, &format!("{name}.{part}"), compute);
+        let part = |part: &str| Weight::load(source, &format!("{name}.{part}"), compute);
         Ok(Self {
             query: part("query")?,
             key: part("key")?,
@@ -371,14 +379,14 @@ pub(crate) struct FeedForward {
 impl FeedForward {
     /// Reads `NAME.up` and `NAME.down`.
     pub(crate) fn load(
-        weights: &Weights,
+        source: &impl Source,
         name: &str,
         activation: Activation,
         compute: &Compute,
     ) -> Result<Self> {
         Ok(Self {
-            up: Weight::load(weights, &format!("{name}.up"), compute)?,
-            down: Weight::load(weights, &format!("{name}.down"), compute)?,
+            up: Weight::load(source, &format!("{name}.up"), compute)?,
+            down: Weight::load(source, &format!("{name}.down"), compute)?,
             activation,
         })
     }

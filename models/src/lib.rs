@@ -66,7 +66,10 @@ mod kernels;
 mod layers;
 mod packed;
 mod picture;
+mod source;
 mod tokenizer;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod weights;
 pub mod xlmr;
 

@@ -7,6 +7,7 @@ use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::gpu::padding_mask;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
+use crate::source::Source;
 use crate::weights::{Weights, XlmrConfig};
 
 /// An XLM-R encoder on a device.
@@ -18,6 +19,12 @@ pub struct Encoder {
     weights: Weights,
     config: XlmrConfig,
     compute: Compute,
+    stack: Stack,
+}
+
+/// What runs on the device: the norm of the embeddings, and the layers.
+#[derive(Debug)]
+pub(crate) struct Stack {
     norm: LayerNorm,
     layers: Vec<Layer>,
 }
@@ -49,17 +56,11 @@ impl Encoder {
             return Err(Error::model(weights.container().path(), message));
         };
         compute.run(|| {
-            let eps = config.layer_norm_eps;
-            let norm = LayerNorm::load(weights, "embeddings.norm", eps, compute)?;
-            let layers = (0..config.num_hidden_layers)
-                .map(|n| Layer::load(weights, &format!("layers.{n}"), &config, compute))
-                .collect::<Result<_>>()?;
             Ok(Self {
                 weights: weights.clone(),
                 config: config.clone(),
                 compute: compute.clone(),
-                norm,
-                layers,
+                stack: Stack::load(weights, &config, compute)?,
             })
         })
     }
@@ -158,16 +159,12 @@ impl Encoder {
                 return Ok(Hidden(Tensor::zeros([0, d], device)));
             }
             let data = TensorData::new(embeddings, [1, n, d]);
-            let mut x = self.norm.forward(Tensor::<3>::from_data(data, device));
-            let last = self.layers.len() - 1;
+            let embeddings = self.stack.normalize(Tensor::from_data(data, device));
+            // Nothing follows the last layer but what is read: other rows are left out. (A GPU would need
+            // kernels for one more shape, and waits for nothing.)
             let leaves_out = wanted.len() < n && self.compute.kernels().is_some();
-            for (at, layer) in self.layers.iter().enumerate() {
-                cancel.check()?;
-                // Nothing follows the last layer but what is read: other rows are left out. (A GPU would need
-                // kernels for one more shape, and waits for nothing.)
-                let only = (at == last && leaves_out).then_some(&wanted[..]);
-                x = layer.forward(x, only, &sequences);
-            }
+            let only = leaves_out.then_some(&wanted[..]);
+            let mut x = self.stack.forward(embeddings, only, &sequences, cancel)?;
             if wanted.len() < x.dims()[1] {
                 x = select(x, &wanted);
             }
@@ -192,16 +189,60 @@ impl Encoder {
     }
 }
 
+impl Stack {
+    pub(crate) fn load(
+        source: &impl Source,
+        config: &XlmrConfig,
+        compute: &Compute,
+    ) -> Result<Self> {
+        let eps = config.layer_norm_eps;
+        let layers = (0..config.num_hidden_layers)
+            .map(|n| Layer::load(source, &format!("layers.{n}"), config, compute))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            norm: LayerNorm::load(source, "embeddings.norm", eps, compute)?,
+            layers,
+        })
+    }
+
+    /// Normalizes summed embeddings, `[b, n, d]`.
+    pub(crate) fn normalize(&self, embeddings: Tensor<3>) -> Tensor<3> {
+        self.norm.forward(embeddings)
+    }
+
+    /// From normalized embeddings `[b, n, d]` to hidden states; of the last layer only the rows `only`, where not all
+    /// are asked for. `cancel` is looked at before each layer.
+    pub(crate) fn forward(
+        &self,
+        mut x: Tensor<3>,
+        only: Option<&[usize]>,
+        sequences: &Sequences,
+        cancel: &Cancel,
+    ) -> Result<Tensor<3>> {
+        let last = self.layers.len() - 1;
+        for (at, layer) in self.layers.iter().enumerate() {
+            cancel.check()?;
+            x = layer.forward(x, only.filter(|_| at == last), sequences);
+        }
+        Ok(x)
+    }
+}
+
 impl Layer {
-    fn load(weights: &Weights, name: &str, config: &XlmrConfig, compute: &Compute) -> Result<Self> {
+    fn load(
+        source: &impl Source,
+        name: &str,
+        config: &XlmrConfig,
+        compute: &Compute,
+    ) -> Result<Self> {
         let eps = config.layer_norm_eps;
         let attention = format!("{name}.attention");
         let heads = config.num_attention_heads;
         Ok(Self {
-            attention: SelfAttention::load(weights, &attention, heads, false, compute)?,
-            attention_norm: LayerNorm::load(weights, &format!("{attention}.norm"), eps, compute)?,
-            ffn: FeedForward::load(weights, &format!("{name}.ffn"), config.hidden_act, compute)?,
-            ffn_norm: LayerNorm::load(weights, &format!("{name}.ffn.norm"), eps, compute)?,
+            attention: SelfAttention::load(source, &attention, heads, false, compute)?,
+            attention_norm: LayerNorm::load(source, &format!("{attention}.norm"), eps, compute)?,
+            ffn: FeedForward::load(source, &format!("{name}.ffn"), config.hidden_act, compute)?,
+            ffn_norm: LayerNorm::load(source, &format!("{name}.ffn.norm"), eps, compute)?,
         })
     }
 
@@ -231,7 +272,7 @@ impl Hidden {
 
 /// The positions of ids, as RoBERTa counts them: from the padding id plus 1, while padding itself (which a
 /// text can hold, as the literal `<pad>`) stands at the padding id and is not counted.
-fn positions(ids: &[u32], pad: u32) -> Vec<u32> {
+pub(crate) fn positions(ids: &[u32], pad: u32) -> Vec<u32> {
     let mut last = pad;
     let place = |&id| {
         if id == pad {

@@ -131,6 +131,7 @@ pub use prediction::{
 pub use queries::{Queries, QueryFormat};
 pub use query::{Gold, ImageSource, Query, QueryId};
 pub use session::{Detail, ModelInfo, Progress, RunOptions, Session, SessionInfo, SessionOptions};
+pub use sources::draw_contexts;
 pub use spans::{Span, spans};
 pub use warm_up::WarmUp;
 pub use words::{Place, Sentence, Words};

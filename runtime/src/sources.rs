@@ -1,6 +1,7 @@
 //! Where each expert's context comes from, for one query.
 
 use crate::manifest::{ContextKind, ExpertEntry, Manifest};
+use crate::pipeline::RETRIEVED_KEYS;
 use crate::query::Query;
 
 /// What decides about the contexts of a query, beside the query itself.
@@ -98,6 +99,12 @@ pub(crate) fn draw(seed: u64, kind: ContextKind, id: &str, count: u32, k: usize)
         }
     }
     drawn
+}
+
+/// The numbers, below `count`, of the contexts that a query is given at random by a bundle with this seed: what the kinds
+/// `random-text` and `random-image` read. For trainings that must see what the runtime will.
+pub fn draw_contexts(seed: u64, kind: ContextKind, id: &str, count: u32) -> Vec<u32> {
+    draw(seed, kind, id, count, RETRIEVED_KEYS)
 }
 
 /// FNV-1a, 64 bits.

@@ -8,12 +8,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// Reads a JSON file of at most `limit` bytes.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, limit: u64) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, limit: u64) -> Result<T> {
     parse(&read_bytes(path, limit)?, path).map_err(|error| error.at(path))
 }
 
 /// The bytes of a file of at most `limit` bytes, without the mark that Windows' editors put in front.
-pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let mut bytes = Vec::new();
     file.take(limit + 1)

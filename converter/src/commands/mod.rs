@@ -8,3 +8,4 @@ pub mod man;
 pub mod model;
 pub mod sample;
 pub mod text_index;
+pub mod train;

@@ -1,8 +1,8 @@
 //! Checkpoints with random weights, small enough to be made in a second.
 
-use super::random::Random;
 use super::vocabulary;
 use super::write_file;
+use crate::random::Random;
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;

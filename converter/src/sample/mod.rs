@@ -7,7 +7,6 @@
 //! `sample` sends them through the same commands as anybody's.
 
 mod checkpoints;
-mod random;
 mod scenes;
 mod vocabulary;
 

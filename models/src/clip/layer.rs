@@ -6,7 +6,8 @@ use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
-use crate::weights::{Activation, Weights};
+use crate::source::Source;
+use crate::weights::Activation;
 
 /// What the layers of one tower have in common.
 pub(super) struct Shape {
@@ -32,7 +33,7 @@ struct Layer {
 impl Layers {
     /// Reads `TOWER.layers.N.*`.
     pub(super) fn load(
-        weights: &Weights,
+        source: &impl Source,
         tower: &str,
         shape: &Shape,
         compute: &Compute,
@@ -41,16 +42,10 @@ impl Layers {
             let part = |part: &str| format!("{tower}.layers.{n}.{part}");
             let (heads, causal) = (shape.heads, shape.causal);
             Ok(Layer {
-                norm1: LayerNorm::load(weights, &part("norm1"), shape.eps, compute)?,
-                attention: SelfAttention::load(
-                    weights,
-                    &part("attention"),
-                    heads,
-                    causal,
-                    compute,
-                )?,
-                norm2: LayerNorm::load(weights, &part("norm2"), shape.eps, compute)?,
-                mlp: FeedForward::load(weights, &part("mlp"), shape.activation, compute)?,
+                norm1: LayerNorm::load(source, &part("norm1"), shape.eps, compute)?,
+                attention: SelfAttention::load(source, &part("attention"), heads, causal, compute)?,
+                norm2: LayerNorm::load(source, &part("norm2"), shape.eps, compute)?,
+                mlp: FeedForward::load(source, &part("mlp"), shape.activation, compute)?,
             })
         };
         (0..shape.layers)

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
-use self::text::TextTower;
-use self::vision::VisionTower;
+pub(crate) use self::text::TextTower;
+pub(crate) use self::vision::VisionTower;
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,7 +6,10 @@ use super::layer::{Layers, Shape};
 use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
+#[cfg(feature = "train")]
+use crate::layers::select;
 use crate::layers::{LayerNorm, Linear, Sequences};
+use crate::source::Source;
 use crate::weights::{ClipConfig, Weights};
 
 /// The `eos_token_id` of the configurations that were published before it was used for pooling. The
@@ -14,7 +17,7 @@ use crate::weights::{ClipConfig, Weights};
 const POOL_AT_LARGEST: u32 = 2;
 
 #[derive(Debug)]
-pub(super) struct TextTower {
+pub(crate) struct TextTower {
     width: usize,
     eos_token_id: u32,
     layers: Layers,
@@ -23,7 +26,11 @@ pub(super) struct TextTower {
 }
 
 impl TextTower {
-    pub(super) fn load(weights: &Weights, config: &ClipConfig, compute: &Compute) -> Result<Self> {
+    pub(crate) fn load(
+        source: &impl Source,
+        config: &ClipConfig,
+        compute: &Compute,
+    ) -> Result<Self> {
         let text = &config.text;
         let shape = Shape {
             layers: text.num_hidden_layers,
@@ -35,9 +42,9 @@ impl TextTower {
         Ok(Self {
             width: text.hidden_size as usize,
             eos_token_id: text.eos_token_id,
-            layers: Layers::load(weights, "text", &shape, compute)?,
-            norm: LayerNorm::load(weights, "text.norm", shape.eps, compute)?,
-            projection: Linear::load_projection(weights, "text.projection", compute)?,
+            layers: Layers::load(source, "text", &shape, compute)?,
+            norm: LayerNorm::load(source, "text.norm", shape.eps, compute)?,
+            projection: Linear::load_projection(source, "text.projection", compute)?,
         })
     }
 
@@ -70,6 +77,40 @@ impl TextTower {
         let sequences = Sequences::new([(rows, vec![at])]);
         let x = self.layers.forward(x, &sequences, cancel)?.reshape([1, d]);
         Ok(self.projection.forward(self.norm.forward(x)))
+    }
+
+    /// The features of texts, `[b, dim]`, before they are normalized, with embeddings that are trained. Padding comes after
+    /// each text.
+    #[cfg(feature = "train")]
+    pub(crate) fn forward_batch(
+        &self,
+        source: &impl Source,
+        texts: &[&[u32]],
+        compute: &Compute,
+        cancel: &Cancel,
+    ) -> Result<Tensor<2>> {
+        let (b, d, device) = (texts.len(), self.width, compute.device());
+        let n = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let padded = texts.iter().flat_map(|ids| {
+            let last = ids.last().copied().unwrap_or(0);
+            ids.iter()
+                .copied()
+                .chain(std::iter::repeat_n(last, n - ids.len()))
+        });
+        let padded: Vec<usize> = padded.map(|id| id as usize).collect();
+        let tokens = source.tensor::<2>("text.embeddings.token", device)?;
+        let tokens = select(tokens.unsqueeze(), &padded).reshape([b, n, d]);
+        let positions = source.tensor::<2>("text.embeddings.position", device)?;
+        let x = tokens + positions.narrow(0, 0, n).reshape([1, n, d]);
+        let x = self
+            .layers
+            .forward(x, &Sequences::new([(n, (0..n).collect())]), cancel)?;
+        let read = texts.iter().enumerate();
+        let read = read.map(|(at, ids)| at * n + pooled_at(ids, self.eos_token_id));
+        let x = select(x.reshape([1, b * n, d]), &read.collect::<Vec<_>>());
+        Ok(self
+            .projection
+            .forward(self.norm.forward(x.reshape([b, d]))))
     }
 }
 

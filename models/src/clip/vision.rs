@@ -7,10 +7,11 @@ use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{LayerNorm, Linear, Sequences, Weight};
-use crate::weights::{ClipConfig, Weights};
+use crate::source::Source;
+use crate::weights::ClipConfig;
 
 #[derive(Debug)]
-pub(super) struct VisionTower {
+pub(crate) struct VisionTower {
     width: usize,
     image: usize,
     patch: usize,
@@ -27,7 +28,11 @@ pub(super) struct VisionTower {
 }
 
 impl VisionTower {
-    pub(super) fn load(weights: &Weights, config: &ClipConfig, compute: &Compute) -> Result<Self> {
+    pub(crate) fn load(
+        source: &impl Source,
+        config: &ClipConfig,
+        compute: &Compute,
+    ) -> Result<Self> {
         let vision = &config.vision;
         let device = compute.device();
         let (d, patch) = (vision.hidden_size as usize, vision.patch_size as usize);
@@ -39,25 +44,25 @@ impl VisionTower {
             causal: false,
         };
         // Strides and kernel of the convolution are one patch, so it is a matrix over patches.
-        let position = weights.tensor::<2>("vision.embeddings.position", device)?;
+        let position = source.tensor::<2>("vision.embeddings.position", device)?;
         Ok(Self {
             width: d,
             image: vision.image_size as usize,
             patch,
-            embedding: Weight::load_matrix(weights, "vision.embeddings.patch", compute)?,
-            class: weights
+            embedding: source.weight("vision.embeddings.patch", None, compute)?,
+            class: source
                 .tensor::<1>("vision.embeddings.class", device)?
                 .reshape([1, 1, d]),
             position: position.unsqueeze(),
-            norm_pre: LayerNorm::load(weights, "vision.norm_pre", shape.eps, compute)?,
-            layers: Layers::load(weights, "vision", &shape, compute)?,
-            norm_post: LayerNorm::load(weights, "vision.norm_post", shape.eps, compute)?,
-            projection: Linear::load_projection(weights, "vision.projection", compute)?,
+            norm_pre: LayerNorm::load(source, "vision.norm_pre", shape.eps, compute)?,
+            layers: Layers::load(source, "vision", &shape, compute)?,
+            norm_post: LayerNorm::load(source, "vision.norm_post", shape.eps, compute)?,
+            projection: Linear::load_projection(source, "vision.projection", compute)?,
         })
     }
 
     /// The features of `b` pictures, `[b, dim]`, before they are normalized. Each of `pixels` is `[3, image, image]`.
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &self,
         pixels: &[Vec<f32>],
         compute: &Compute,

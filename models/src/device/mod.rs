@@ -272,9 +272,21 @@ impl Compute {
     /// The same device with Burn's arithmetic alone: what ours is compared with.
     #[cfg(test)]
     pub(crate) fn without_kernels(&self) -> Self {
+        self.plain(self.0.device.clone())
+    }
+
+    /// The same device with Burn's arithmetic alone, whose gradients Burn knows, for layers that are trained. What is
+    /// computed with them runs where the caller is: inside [`run`](Self::run).
+    #[cfg(feature = "train")]
+    pub(crate) fn differentiable(&self) -> Self {
+        self.plain(self.0.device.clone().autodiff())
+    }
+
+    #[cfg(any(test, feature = "train"))]
+    fn plain(&self, device: Device) -> Self {
         let inner = &*self.0;
         Self(Arc::new(Inner {
-            device: inner.device.clone(),
+            device,
             info: inner.info.clone(),
             compute_type: inner.compute_type,
             pool: None,

@@ -182,7 +182,7 @@ impl Expert {
 }
 
 /// What is read of an input: its words, or the two opening markers.
-fn units(kind: ModelKind, input: &Input) -> &[Range<usize>] {
+pub(crate) fn units(kind: ModelKind, input: &Input) -> &[Range<usize>] {
     match (kind, &input.markers) {
         (ModelKind::Re, Some(markers)) => markers,
         (ModelKind::Re, None) => &[],
@@ -191,7 +191,7 @@ fn units(kind: ModelKind, input: &Input) -> &[Range<usize>] {
 }
 
 /// Whether the head reads all units side by side.
-fn joined(kind: ModelKind) -> bool {
+pub(crate) fn joined(kind: ModelKind) -> bool {
     kind == ModelKind::Re
 }
 

@@ -39,7 +39,7 @@ impl Reads {
 }
 
 /// The representation of each unit, `[units, d]`, from hidden states `[n, d]`.
-pub(super) fn pool(hidden: Tensor<2>, units: &[Range<usize>], pooling: Pooling) -> Tensor<2> {
+pub(crate) fn pool(hidden: Tensor<2>, units: &[Range<usize>], pooling: Pooling) -> Tensor<2> {
     let n = hidden.dims()[0];
     let device = hidden.device();
     let select = |places: Vec<usize>| {

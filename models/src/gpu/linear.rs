@@ -62,7 +62,7 @@ impl DeviceLinear {
     }
 
     /// From a matrix `[out, in]`, in `compute_type` or quantized, and a bias in `compute_type`.
-    pub(super) fn new(
+    pub(crate) fn new(
         weight: Tensor<2>,
         bias: Option<Tensor<1>>,
         compute_type: ComputeType,

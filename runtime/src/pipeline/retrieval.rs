@@ -7,7 +7,7 @@ use crate::cache::{Cache, Feature};
 use crate::manifest::ContextKind;
 use crate::prediction::Context;
 use crate::query::ImageSource;
-use crate::sources::{Source, draw};
+use crate::sources::{Source, draw_contexts};
 use crate::{Error, Result};
 use morelet_indices::{Hit, ImageId, ParagraphId, SearchOptions};
 use morelet_mapped::Hash;
@@ -177,13 +177,8 @@ impl Run<'_> {
         };
         let bundle = &self.session.bundle;
         let draw = |kind: ContextKind, count: u32| {
-            draw(
-                bundle.manifest().seed,
-                kind,
-                &self.query.id.to_string(),
-                count,
-                RETRIEVED_KEYS,
-            )
+            let (seed, id) = (bundle.manifest().seed, self.query.id.to_string());
+            draw_contexts(seed, kind, &id, count)
         };
         match source {
             Source::Given(texts) => Ok(texts.iter().map(plain).collect()),

@@ -36,6 +36,10 @@ pub enum Command {
     Bundle(commands::bundle::Args),
     /// Train an expert, CLIP or a gate
     Train(commands::train::Args),
+    /// Make up an encyclopedia, pictures and posts to learn from
+    World(commands::world::Args),
+    /// Make the paper's tables again
+    Reproduce(commands::reproduce::Args),
     /// Make a small bundle from nothing, and see it answer
     Sample(commands::sample::Args),
     /// Print the completions of a shell
@@ -56,6 +60,8 @@ pub fn run(command: &Command, console: &Console) -> Result<()> {
         Command::ImageIndex(args) => commands::image_index::run(args, console),
         Command::Bundle(args) => commands::bundle::run(args, console),
         Command::Train(args) => commands::train::run(args, console),
+        Command::World(args) => commands::world::run(args, console),
+        Command::Reproduce(args) => commands::reproduce::run(args, console),
         Command::Sample(args) => commands::sample::run(args, console),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::Man(args) => commands::man::run(args, Cli::command()),

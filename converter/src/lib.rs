@@ -42,10 +42,12 @@ mod plan;
 mod quantize_report;
 mod random;
 mod records;
+mod reproduce;
 mod sample;
 mod shard;
 mod train;
 pub mod wikitext;
+mod world;
 
 pub use cli::{Cli, Command, run};
 pub use console::Console;

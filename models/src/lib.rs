@@ -74,7 +74,7 @@ pub mod weights;
 pub mod xlmr;
 
 pub use cancel::Cancel;
-pub use clip::Clip;
+pub use clip::{Clip, caption_ids};
 pub use crf::Crf;
 pub use error::{Error, ErrorKind, Result};
 pub use expert::{Expert, NerOutput, NerQuery, ReOutput, ReQuery, Timings, WarmedUp};

@@ -7,7 +7,7 @@ use crate::{Console, Error, Result};
 use morelet_models::Tokenizer;
 use morelet_models::device::Compute;
 use morelet_models::train::Parameters;
-use morelet_models::weights::{Architecture, Meta, ModelKind, XlmrConfig};
+use morelet_models::weights::{Architecture, Meta, ModelKind};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -58,8 +58,23 @@ impl Start {
                 Plan::new(&checkpoint, &Wishes { kind, ..wishes }, console)?
             }
         };
+        let mut start = Self::read(plan, console)?;
+        let meta = &mut start.meta;
+        if let Architecture::Xlmr(config) = &mut meta.architecture {
+            config.crf = crf && kind == ModelKind::Ner;
+        }
+        meta.kind = kind;
+        meta.labels = labels.to_vec();
+        Ok(start)
+    }
+
+    /// All of a checkpoint.
+    ///
+    /// # Errors
+    /// Of kind `Input` where it is damaged, or has no tokenizer.
+    pub(crate) fn read(plan: Plan<'_>, console: &Console) -> Result<Self> {
         let Some(tokenizer) = plan.tokenizer else {
-            return Err(Error::input("the checkpoint has no tokenizer").at(path));
+            return Err(Error::input("the checkpoint has no tokenizer"));
         };
         let mut values = HashMap::new();
         for (name, tensor) in &plan.tensors {
@@ -70,11 +85,7 @@ impl Start {
             })?;
         }
         let mut meta = plan.meta;
-        if let Architecture::Xlmr(config) = &mut meta.architecture {
-            config.crf = crf && kind == ModelKind::Ner;
-        }
-        meta.kind = kind;
-        meta.labels = labels.to_vec();
+        meta.quantization = "f32".to_owned();
         Ok(Self {
             meta,
             tokenizer: tokenizer.json,
@@ -82,24 +93,9 @@ impl Start {
         })
     }
 
-    /// An expert whose every tensor is drawn at random.
-    pub(crate) fn random(
-        kind: ModelKind,
-        config: XlmrConfig,
-        labels: &[String],
-        tokenizer: Vec<u8>,
-    ) -> Self {
-        let mut meta = crate::plan::meta(kind, Architecture::Xlmr(config), labels.to_vec());
+    /// A model whose every tensor is drawn at random.
+    pub(crate) fn of(mut meta: Meta, tokenizer: Vec<u8>) -> Self {
         meta.quantization = "f32".to_owned();
-        Self {
-            meta,
-            tokenizer,
-            values: HashMap::new(),
-        }
-    }
-
-    /// Another model with every tensor drawn at random.
-    pub(crate) fn of(meta: Meta, tokenizer: Vec<u8>) -> Self {
         Self {
             meta,
             tokenizer,

@@ -15,6 +15,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod contexts;
 pub(crate) mod data;
 pub(crate) mod initial;
+pub(crate) mod observations;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod score;

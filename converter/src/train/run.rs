@@ -267,7 +267,7 @@ fn mixed(seed: u64, number: u64) -> u64 {
 }
 
 /// The folder beside the target in which a run is written down.
-fn folder(target: &Path) -> Result<PathBuf> {
+pub(crate) fn folder(target: &Path) -> Result<PathBuf> {
     let Some(name) = target.file_name() else {
         return Err(Error::usage(format!(
             "--output: expected the name of a directory, got {}",

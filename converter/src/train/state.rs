@@ -138,7 +138,7 @@ pub(crate) fn load(
 }
 
 /// The metadata of a safetensors file.
-fn metadata(path: &Path) -> Result<HashMap<String, String>> {
+pub(super) fn metadata(path: &Path) -> Result<HashMap<String, String>> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes)
         .map_err(|error| Error::input(error.to_string()).at(path))?;

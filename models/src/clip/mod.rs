@@ -20,8 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expert::WarmedUp;
 use crate::gpu::buckets;
 use crate::picture::Picture;
-use crate::tokenizer::Arriving;
-use crate::weights::{ClipConfig, Meta, Preprocess, Weights};
+use crate::tokenizer::{Arriving, Tokenizer};
+use crate::weights::{ClipConfig, ClipTextConfig, Meta, Preprocess, Weights};
 use crate::xlmr::read;
 
 /// The rows of a batch of pictures on a GPU: enough to fill a large one, and few enough for the scores of attention to
@@ -96,12 +96,7 @@ impl Clip {
     /// # Errors
     /// Of kind `Tokenizer`.
     pub fn text_ids(&self, text: &str) -> Result<Vec<u32>> {
-        let config = &self.config.text;
-        let room = (config.max_position_embeddings as usize).saturating_sub(2);
-        let mut ids = vec![config.bos_token_id];
-        ids.extend(self.tokenizer.get()?.encode(text)?.into_iter().take(room));
-        ids.push(config.end_of_text_id);
-        Ok(ids)
+        caption_ids(self.tokenizer.get()?, &self.config.text, text)
     }
 
     /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer.
@@ -226,6 +221,18 @@ impl Clip {
         }
         features.chunks_exact(dim).map(normalized).collect()
     }
+}
+
+/// The ids of a text as CLIP reads it: start of text, as many as fit, end of text.
+///
+/// # Errors
+/// Of kind `Tokenizer`.
+pub fn caption_ids(tokenizer: &Tokenizer, config: &ClipTextConfig, text: &str) -> Result<Vec<u32>> {
+    let room = (config.max_position_embeddings as usize).saturating_sub(2);
+    let mut ids = vec![config.bos_token_id];
+    ids.extend(tokenizer.encode(text)?.into_iter().take(room));
+    ids.push(config.end_of_text_id);
+    Ok(ids)
 }
 
 /// A feature, scaled to length 1.

@@ -6,11 +6,17 @@ mod sentencepiece;
 use super::{Checkpoint, json};
 use crate::{Error, Result};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Four times the largest tokenizer.json of the models that we read (XLM-R: 17 MB with every option).
 const MAX_TOKENIZER: u64 = 64 << 20;
+
+/// The tokenizer.json of CLIP's `vocab.json` and `merges.txt`.
+pub(crate) fn clip_tokenizer(vocab: &Path, merges: &Path) -> Result<Value> {
+    clip::tokenizer(vocab, merges, MAX_TOKENIZER)
+}
 
 /// A tokenizer.json, and the ids in it that a model's hyper-parameters need.
 #[derive(Debug)]
@@ -65,7 +71,8 @@ impl TokenizerFile {
         Self::new(tokenizer.to_string().into_bytes(), vocab)
     }
 
-    fn read(path: PathBuf) -> Result<Self> {
+    /// A tokenizer.json by itself.
+    pub(crate) fn read(path: PathBuf) -> Result<Self> {
         let json = json::read_bytes(&path, MAX_TOKENIZER)?;
         Self::new(json, path)
     }

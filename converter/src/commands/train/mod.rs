@@ -1,5 +1,7 @@
 //! `train`: from labelled sentences to weights, in Burn.
 
+mod clip;
+mod gate;
 mod task;
 
 use crate::{Console, Result};
@@ -18,6 +20,10 @@ pub struct Args {
 enum What {
     /// Train an expert: entities or relations, from a checkpoint or from nothing
     Task(Box<task::Args>),
+    /// Train CLIP on pictures and captions
+    Clip(Box<clip::Args>),
+    /// Train the gate between the two experts of a bundle
+    Gate(Box<gate::Args>),
 }
 
 /// Trains what was asked for.
@@ -27,5 +33,7 @@ enum What {
 pub fn run(args: &Args, console: &Console) -> Result<()> {
     match &args.what {
         What::Task(args) => task::run(args, console),
+        What::Clip(args) => clip::run(args, console),
+        What::Gate(args) => gate::run(args, console),
     }
 }

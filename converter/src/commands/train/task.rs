@@ -1,6 +1,7 @@
 //! `train task`: an expert (MoRe §2.4).
 
 use crate::checkpoint::json;
+use crate::plan;
 use crate::train::checkpoint::Trained;
 use crate::train::contexts::{ContextArgs, Contexts};
 use crate::train::data::{self, Item, Reader};
@@ -12,7 +13,7 @@ use clap::ValueEnum;
 use morelet::DeviceRequest;
 use morelet_models::device::Compute;
 use morelet_models::train::{Example, ExpertLoss, Loss, Parameters};
-use morelet_models::weights::{Activation, ModelKind, Pooling, XlmrConfig};
+use morelet_models::weights::{Activation, Architecture, ModelKind, Pooling, XlmrConfig};
 use morelet_models::{Cancel, Tokenizer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -265,7 +266,8 @@ impl Args {
             crf,
             head_norm: false,
         };
-        Ok(Start::random(kind, config, labels, json))
+        let meta = plan::meta(kind, Architecture::Xlmr(config), labels.to_vec());
+        Ok(Start::of(meta, json))
     }
 
     /// Everything that decides the result, but the data and the device.

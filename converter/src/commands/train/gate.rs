@@ -1,0 +1,322 @@
+//! `train gate`: U and b over two frozen experts (MoRe §2.3, equations 5 to 7).
+
+use crate::train::observations::Observations;
+use crate::train::run::{self, RunArgs, Task};
+use crate::train::tensors::Tensors;
+use crate::{Console, Error, Result};
+use morelet::{
+    Bundle, DeviceRequest, Evaluation, Prediction, Relation, Session, SessionOptions, Task as Asked,
+};
+use morelet_models::Cancel;
+use morelet_models::device::Compute;
+use morelet_models::train::{Loss, MixtureLoss, Observation, Parameters};
+use morelet_models::weights::{Architecture, GateConfig, ModelKind};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// How much the likelihood counts beside F1 where the best epoch is chosen: it decides between equals.
+const LIKELIHOOD: f64 = 1e-3;
+
+/// Arguments of `train gate`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "\
+The bundle is taken as it will be used, quantized or not: two experts, made with --average, a CLIP, and whatever their \
+contexts need. What they say of each sentence is computed once and kept until the gate is done. The result is a safetensors \
+file: `morelet-convert model GATE.safetensors -o gate.weights`, then `bundle` with --gate instead of --average.",
+    mut_arg("epochs", |arg| arg.default_value("30")),
+    mut_arg("rate", |arg| arg.default_value("0.05")),
+    mut_arg("batch", |arg| arg.default_value("64"))
+)]
+pub(super) struct Args {
+    /// The bundle whose two experts are weighed
+    bundle: PathBuf,
+    /// The safetensors file to write
+    #[arg(short, long, value_name = "GATE.safetensors")]
+    output: PathBuf,
+    /// Sentences with `gold` and pictures to learn from; others than the experts have learned from, or those
+    #[arg(long, value_name = "FILE")]
+    train: PathBuf,
+    /// Sentences that decide which epoch is the best
+    #[arg(long, value_name = "FILE")]
+    dev: PathBuf,
+    /// Where the pictures of the files lie
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// One weight for all labels instead of one for each
+    #[arg(long)]
+    scalar: bool,
+    /// Learn by the mixture as it is, not divided by its sum over the labels
+    #[arg(long)]
+    unnormalized: bool,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Where the models run: auto, cpu, wgpu[:N] or cuda[:N]
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceRequest,
+    /// Threads on the CPU [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
+    args.run.check()?;
+    let bundle = Bundle::open(&args.bundle)?;
+    let experts = bundle.experts().len();
+    if experts != 2 {
+        let message = format!("a gate weighs two experts; this bundle has {experts}");
+        return Err(Error::input(message).at(&args.bundle));
+    }
+    let Some(clip) = bundle.clip().and_then(|clip| clip.meta().clip().cloned()) else {
+        let message =
+            "a gate looks at the features of CLIP, and this bundle has none: give `bundle` --clip";
+        return Err(Error::input(message).at(&args.bundle));
+    };
+    let session = bundle.session(&SessionOptions {
+        device: args.device,
+        threads: args.threads,
+        ..SessionOptions::default()
+    })?;
+    let folder = run::folder(&args.output)?;
+    let observe = |path: &Path, name: &str| {
+        let key = key(&bundle, path)?;
+        let cache = folder.join(name);
+        Observations::make(
+            &session,
+            (path, args.images.as_deref()),
+            (&cache, &key),
+            console,
+        )
+    };
+    let train = observe(&args.train, "train.safetensors")?;
+    let dev = observe(&args.dev, "dev.safetensors")?;
+    let labels = bundle.manifest().labels.len();
+    let config = GateConfig {
+        rows: if args.scalar { 1 } else { labels as u32 },
+        text_dim: clip.projection_dim,
+        image_dim: clip.projection_dim,
+    };
+    let meta = crate::plan::meta(ModelKind::Gate, Architecture::Gate(config), Vec::new());
+    let compute = Compute::with_threads(args.device, args.threads)?;
+    // All zeros: the first mixture is the average.
+    let zeros = |_: &str, shape: &[u64]| -> Result<Vec<f32>> {
+        Ok(vec![0.0; shape.iter().product::<u64>() as usize])
+    };
+    let mut parameters = Parameters::new(meta, &compute, zeros)?;
+    let task = Gate {
+        args,
+        train,
+        dev,
+        session: &session,
+        labels,
+    };
+    let before = task.scores(&parameters)?;
+    console.say(format_args!(
+        "{} sentences, {} to choose by; F1 there: average {:.2}{}",
+        task.train.all.len(),
+        task.dev.all.len(),
+        before.f1,
+        task.alone()?
+    ));
+    let fingerprint = fingerprint(args, &task);
+    let output = &args.output;
+    let mut done = run::train(
+        &args.run,
+        &task,
+        &mut parameters,
+        output,
+        &fingerprint,
+        console,
+    )?;
+    if before.score() > done.best {
+        console.say("no epoch was better than the average: the gate stays at one half");
+    } else {
+        for (name, values) in done.values.drain() {
+            parameters.set(&name, values)?;
+        }
+    }
+    let after = task.scores(&parameters)?;
+    let mut tensors = Tensors::default();
+    for (name, shape) in parameters.shapes() {
+        tensors.add(name, shape, &parameters.values(name)?);
+    }
+    let told = json!({
+        "bundle": bundle.experts().iter().map(|e| e.meta().identity.clone()).collect::<Vec<_>>(),
+        "run": args.run, "unnormalized": args.unnormalized,
+        "dev": {"average": before.told(), "gate": after.told()},
+    });
+    tensors.write(
+        output,
+        HashMap::from([("training".to_owned(), told.to_string())]),
+    )?;
+    done.forget();
+    console.say(format_args!(
+        "{}: F1 {:.2} on {}, average {:.2}; −log P {:.4} a sentence ({:.4} not normalized), average {:.4}",
+        output.display(),
+        after.f1,
+        args.dev.display(),
+        before.f1,
+        after.normalized,
+        after.plain,
+        before.normalized
+    ));
+    Ok(())
+}
+
+/// What tells one set of observations from another: the bundle's parts, and the bytes of the file.
+fn key(bundle: &Bundle, path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    for part in &bundle.manifest().parts {
+        hasher.update(part.root.as_bytes());
+    }
+    let manifest = serde_json::to_string(&bundle.manifest().experts)
+        .map_err(|error| Error::input(error.to_string()))?;
+    hasher.update(manifest.as_bytes());
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    hasher.update(&bytes);
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn fingerprint(args: &Args, task: &Gate<'_>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let options = json!([args.run, args.scalar, args.unnormalized]);
+    hasher.update(options.to_string().as_bytes());
+    for one in &task.train.all {
+        for value in one.first.iter().chain(&one.second).chain(&one.features) {
+            hasher.update(&value.to_le_bytes());
+        }
+        for &label in &one.gold {
+            hasher.update(&(label as u64).to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// A gate in training.
+struct Gate<'a> {
+    args: &'a Args,
+    train: Observations,
+    dev: Observations,
+    session: &'a Session,
+    labels: usize,
+}
+
+/// How good a gate is.
+struct Scores {
+    f1: f64,
+    /// −log of the mixture divided by its sum, a sentence.
+    normalized: f64,
+    /// The same, not divided.
+    plain: f64,
+}
+
+impl Scores {
+    fn score(&self) -> f64 {
+        self.f1 - LIKELIHOOD * self.normalized
+    }
+
+    fn told(&self) -> Value {
+        json!({"f1": self.f1, "nll": self.normalized, "nll_unnormalized": self.plain})
+    }
+}
+
+impl Gate<'_> {
+    fn scores(&self, parameters: &Parameters) -> Result<Scores> {
+        let (weight, bias) = (parameters.values("weight")?, parameters.values("bias")?);
+        let t = self.labels;
+        let width = weight.len() / bias.len().max(1);
+        let weights = |one: &Observation| -> Vec<f64> {
+            let rows = weight.chunks_exact(width.max(1)).zip(&bias);
+            let g = rows.map(|(row, &bias)| {
+                let dot = row.iter().zip(&one.features);
+                let dot: f64 = dot.map(|(&u, &x)| f64::from(u) * f64::from(x)).sum();
+                1.0 / (1.0 + (-(dot + f64::from(bias))).exp())
+            });
+            let g: Vec<f64> = g.collect();
+            if g.len() == 1 { vec![g[0]; t] } else { g }
+        };
+        let f1 = self.f1(weights)?;
+        let all: Vec<&Observation> = self.dev.all.iter().collect();
+        let loss = |normalized| MixtureLoss { normalized }.of(parameters, t, &all)?.value();
+        Ok(Scores {
+            f1,
+            normalized: loss(true)?,
+            plain: loss(false)?,
+        })
+    }
+
+    /// F1 on the sentences to choose by, where `weights` gives that of the first expert for each label.
+    fn f1(&self, weights: impl Fn(&Observation) -> Vec<f64>) -> Result<f64> {
+        let manifest = self.session.bundle().manifest();
+        let mut evaluation = Evaluation::new();
+        for (query, one) in self.dev.queries.iter().zip(&self.dev.all) {
+            let g = weights(one);
+            let rows = one
+                .first
+                .chunks_exact(self.labels)
+                .zip(one.second.chunks_exact(self.labels));
+            let labels = rows.map(|(first, second)| {
+                let mixed =
+                    |y: usize| g[y] * f64::from(first[y]) + (1.0 - g[y]) * f64::from(second[y]);
+                // Of equal ones the first.
+                let best =
+                    (0..self.labels).max_by(|&a, &b| mixed(a).total_cmp(&mixed(b)).then(b.cmp(&a)));
+                manifest.labels[best.unwrap_or(0)].clone()
+            });
+            let mut labels: Vec<String> = labels.collect();
+            let mut prediction = Prediction::default();
+            match manifest.task {
+                Asked::Re => {
+                    prediction.relation = labels.pop().map(|kind| Relation { kind, score: 1.0 });
+                }
+                _ => {
+                    labels.resize(morelet::Sentence::new(&query.words).len(), "O".to_owned());
+                    prediction.labels = Some(labels);
+                }
+            }
+            evaluation.add(query, &prediction)?;
+        }
+        Ok(evaluation.report(&[]).fused.all.f1)
+    }
+
+    /// What each expert reaches by itself, for people.
+    fn alone(&self) -> Result<String> {
+        let mut text = String::new();
+        for (at, expert) in self.session.bundle().manifest().experts.iter().enumerate() {
+            let g = if at == 0 { 1.0 } else { 0.0 };
+            let f1 = self.f1(|_| vec![g; self.labels])?;
+            text.push_str(&format!(", {} alone {f1:.2}", expert.name));
+        }
+        Ok(text)
+    }
+}
+
+impl Task for Gate<'_> {
+    fn len(&self) -> usize {
+        self.train.all.len()
+    }
+
+    fn length(&self, example: usize) -> usize {
+        self.train.all[example].gold.len()
+    }
+
+    fn loss(
+        &self,
+        parameters: &Parameters,
+        examples: &[usize],
+        _: u64,
+        _: &Cancel,
+    ) -> Result<Loss> {
+        let loss = MixtureLoss {
+            normalized: !self.args.unnormalized,
+        };
+        let batch: Vec<&Observation> = examples.iter().map(|&at| &self.train.all[at]).collect();
+        Ok(loss.of(parameters, self.labels, &batch)?)
+    }
+
+    fn score(&self, parameters: &Parameters, _: &Path) -> Result<Option<(f64, Value)>> {
+        let scores = self.scores(parameters)?;
+        Ok(Some((scores.score(), scores.told())))
+    }
+}

@@ -1,0 +1,65 @@
+//! `world`: an encyclopedia, pictures and posts that a program has made up.
+
+use crate::world::{Size, World};
+use crate::{Console, Error, Result};
+use std::path::PathBuf;
+
+/// Arguments of `world`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Written are: wiki/ (encyclopedia.xml as MediaWiki exports it, and a picture of each article); pictures/ (those of the \
+posts); ner/ and re/ (train.jsonl, dev.jsonl and test.jsonl, whose entities are not each other's); clip/ (captions with \
+pictures, and a tokenizer); tokenizer.json for experts. The same options give the same files on every machine.")]
+pub struct Args {
+    /// Directory for everything
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Which world
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Articles of the encyclopedia
+    #[arg(long, value_name = "N", default_value_t = Size::default().articles)]
+    articles: usize,
+    /// Posts of each task to learn from
+    #[arg(long, value_name = "N", default_value_t = Size::default().train)]
+    train: usize,
+    /// Posts of each task to choose by
+    #[arg(long, value_name = "N", default_value_t = Size::default().dev)]
+    dev: usize,
+    /// Posts of each task to test with
+    #[arg(long, value_name = "N", default_value_t = Size::default().test)]
+    test: usize,
+}
+
+/// Makes the world and writes it.
+///
+/// # Errors
+/// Of kind `Usage` for a world that cannot be, `Input` where the directory holds something else, `Io`.
+pub fn run(args: &Args, console: &Console) -> Result<()> {
+    // Fewer would not have a thing of each kind in each part; more would run out of names.
+    if !(200..=8000).contains(&args.articles) {
+        let message = format!("--articles: expected 200 to 8000, got {}", args.articles);
+        return Err(Error::usage(message));
+    }
+    let occupied = std::fs::read_dir(&args.output).is_ok_and(|mut files| files.next().is_some());
+    if occupied && !args.output.join("wiki/encyclopedia.xml").is_file() {
+        let message = "expected an earlier world, an empty directory or none, got one with other files: give another path";
+        return Err(Error::input(message).at(&args.output));
+    }
+    let size = Size {
+        articles: args.articles,
+        train: args.train,
+        dev: args.dev,
+        test: args.test,
+    };
+    let world = World::new(args.seed, &size);
+    world.write(&args.output)?;
+    world.write_learning(args.seed, &args.output)?;
+    console.say(format_args!(
+        "{}: {} articles, {} posts of each task",
+        args.output.display(),
+        world.articles.len(),
+        args.train + args.dev + args.test
+    ));
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Steps as processes, some at a time.
+
+use crate::{Console, Error, Result};
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often the processes are looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Commands of this program to run, each with what it leaves behind.
+pub(crate) struct Jobs<'a> {
+    /// How many run at a time.
+    pub(crate) at_once: usize,
+    /// Where what they say is kept.
+    pub(crate) logs: PathBuf,
+    pub(crate) console: &'a Console,
+}
+
+/// One command.
+pub(crate) struct Job {
+    /// What it leaves behind: where this is there already, it is not run.
+    target: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Job {
+    pub(crate) fn new(
+        target: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        Self {
+            target: target.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn with(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    fn line(&self) -> String {
+        let words = self.arguments.iter().map(|word| word.to_string_lossy());
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A command that runs.
+struct Running {
+    job: Job,
+    child: Child,
+    log: PathBuf,
+    started: Instant,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already needs neither.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Jobs<'_> {
+    /// Runs all of them that have not been run. They are started in their order.
+    ///
+    /// # Errors
+    /// Of kind `Input` where one of them fails, with the end of what it said; `Interrupted`. The others are stopped.
+    pub(crate) fn run(&self, jobs: Vec<Job>) -> Result<()> {
+        std::fs::create_dir_all(&self.logs).map_err(|error| Error::io(&self.logs, error))?;
+        let mut waiting = jobs.into_iter().filter(|job| !job.target.exists());
+        let mut running: Vec<Running> = Vec::new();
+        loop {
+            while running.len() < self.at_once {
+                let Some(job) = waiting.next() else {
+                    break;
+                };
+                running.push(self.start(job)?);
+            }
+            if running.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+            self.console.check()?;
+            let mut still = Vec::with_capacity(running.len());
+            for mut one in running {
+                let ended = one
+                    .child
+                    .try_wait()
+                    .map_err(|error| Error::io(&one.log, error))?;
+                match ended {
+                    None => still.push(one),
+                    Some(status) if status.success() => {
+                        let seconds = one.started.elapsed().as_secs_f64();
+                        let line = one.job.line();
+                        self.console
+                            .say(format_args!("{seconds:6.1} s  morelet-convert {line}"));
+                    }
+                    Some(status) => {
+                        let said = std::fs::read_to_string(&one.log).unwrap_or_default();
+                        let end: Vec<&str> = said.lines().rev().take(5).collect();
+                        let end: Vec<&str> = end.into_iter().rev().collect();
+                        return Err(Error::input(format!(
+                            "morelet-convert {}: {status}\n  {}",
+                            one.job.line(),
+                            end.join("\n  ")
+                        )));
+                    }
+                }
+            }
+            running = still;
+        }
+    }
+
+    fn start(&self, job: Job) -> Result<Running> {
+        let program =
+            std::env::current_exe().map_err(|error| Error::io("morelet-convert", error))?;
+        let log = self.logs.join(log_name(&job.target));
+        let create = |path: &Path| File::create(path).map_err(|error| Error::io(path, error));
+        let file = create(&log)?;
+        let errors = file.try_clone().map_err(|error| Error::io(&log, error))?;
+        if let Some(parent) = job.target.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
+        }
+        let child = Command::new(&program)
+            .args(&job.arguments)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .spawn()
+            .map_err(|error| Error::io(&program, error))?;
+        Ok(Running {
+            job,
+            child,
+            log,
+            started: Instant::now(),
+        })
+    }
+}
+
+/// A name for the log of what makes `target`: the last two parts of its path.
+fn log_name(target: &Path) -> String {
+    let parts = target
+        .iter()
+        .rev()
+        .take(2)
+        .map(|part| part.to_string_lossy());
+    let parts: Vec<_> = parts.collect();
+    format!(
+        "{}.log",
+        parts.into_iter().rev().collect::<Vec<_>>().join("-")
+    )
+}

@@ -1,0 +1,23 @@
+//! The paper's tables, made again: on a world of the project's own, and on the paper's sentences with text alone.
+//!
+//! Everything is made by the commands that anybody has: each step is a process of this program, and what a step has
+//! written is not made again, so that a run that was stopped goes on. The folder that it works in holds a file for each
+//! score, from which the document is written.
+//!
+//! ```text
+//! world ──► corpus, indices, CLIP ──┐
+//! sentences of the paper ───────────┴─► sets ──► experts ──► gates ──► systems ──► scores ──► document
+//! ```
+
+mod document;
+mod figures;
+mod jobs;
+mod real;
+mod sets;
+mod systems;
+
+pub(crate) use document::write as write_document;
+pub(crate) use jobs::Jobs;
+pub(crate) use real::real_sets;
+pub(crate) use sets::{Set, world_sets};
+pub(crate) use systems::run_systems;

@@ -1,0 +1,151 @@
+//! A fictional world: an encyclopedia with pictures, and posts that ask about it.
+//!
+//! MoRe looks things up before it answers, in texts and by pictures. Whether that helps
+//! shows only where an answer is not in the sentence and not in the weights, and small
+//! models that learn in minutes cannot be shown the real world. So this module makes a
+//! world in which nothing is known beforehand: names are syllables that say nothing,
+//! and what a name stands for is told by an article or by a picture, never by its form.
+//!
+//! ```text
+//! names ──► things ──► facts ──► articles ───────────► encyclopedia and its pictures
+//!              │         └────────────► questions ───┐
+//!              └──────────────────────► posts ───────┴► train, dev, test and their pictures
+//! ```
+//!
+//! Posts come in four [groups](Group), as many of each:
+//!
+//! | group | sentence | picture | who knows |
+//! |---|---|---|---|
+//! | `cue` | gives the answer away | anything | everybody |
+//! | `text` | a name, plain words | a meal, a chart | who reads about the name |
+//! | `image` | a nickname, familiar words | the thing | who reads about look-alikes |
+//! | `both` | a name, either words | the thing | either |
+//!
+//! An expert with one kind of context therefore fails on a quarter of the posts that
+//! another answers, and the picture and the tone of the sentence tell which of the two to
+//! trust. A thing lends its name and its looks to one split only, so what helps in the
+//! test is to look up, not to remember. The same seed gives the same world.
+
+mod articles;
+mod drawing;
+mod facts;
+mod kind;
+mod learning;
+mod names;
+mod picture;
+mod posts;
+mod relations;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+mod wording;
+mod write;
+
+pub use articles::Article;
+pub use facts::{Fact, Relation, Split, Thing};
+pub use kind::Kind;
+pub use names::syllables;
+pub use picture::{Look, Raster, draw};
+pub use posts::{Group, Picture, Post};
+pub use random::Random;
+pub use relations::Question;
+pub use vocabulary::unigram;
+pub use wording::Wording;
+
+use crate::Result;
+// Under this name the modules of a world find it beside themselves.
+use crate::random;
+use names::Names;
+use std::path::Path;
+
+/// How much of everything a world has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Size {
+    /// Things, each with an article.
+    pub articles: usize,
+    /// Posts for named entities, and as many for relations, to learn from.
+    pub train: usize,
+    /// As many of each to choose between models.
+    pub dev: usize,
+    /// As many of each to report.
+    pub test: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self {
+            articles: 3000,
+            train: 3000,
+            dev: 400,
+            test: 800,
+        }
+    }
+}
+
+/// The posts of one split.
+pub struct Part {
+    /// Which split.
+    pub split: Split,
+    /// Posts for named entities.
+    pub posts: Vec<Post>,
+    /// Posts for relations.
+    pub questions: Vec<Question>,
+}
+
+/// A world, whole.
+pub struct World {
+    /// What there is.
+    pub things: Vec<Thing>,
+    /// What is true of it.
+    pub facts: Vec<Fact>,
+    /// What the encyclopedia says, in the order of the things.
+    pub articles: Vec<Article>,
+    /// What people post, in the order of [`Split::ALL`].
+    pub parts: Vec<Part>,
+}
+
+impl World {
+    /// Makes the world of a seed.
+    pub fn new(seed: u64, size: &Size) -> World {
+        let random = &mut Random::new(seed);
+        let names = &mut Names::new(random.next());
+        let things = facts::things(size.articles, names, random);
+        let facts = facts::facts(&things, random);
+        let articles = articles::articles(&things, &facts, random);
+        let parts = Split::ALL.map(|split| {
+            let count = match split {
+                Split::Train => size.train,
+                Split::Dev => size.dev,
+                Split::Test => size.test,
+            };
+            Part {
+                split,
+                posts: posts::posts(count, split, &things, names, random),
+                questions: relations::questions(count, split, &things, &facts, names, random),
+            }
+        });
+        World {
+            things,
+            facts,
+            articles,
+            parts: parts.into(),
+        }
+    }
+
+    /// Writes the encyclopedia, the posts and all pictures, as described in `write.rs`.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        write::write(self, directory)
+    }
+
+    /// Writes tokenizers, and captions with pictures for a CLIP, as described in `learning.rs`; after
+    /// [`write`](Self::write).
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn write_learning(&self, seed: u64, directory: &Path) -> Result<()> {
+        learning::write(self, seed, directory)
+    }
+}

@@ -11,6 +11,14 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// What stores the tensors that match `pattern` as `precision`.
+    pub(crate) fn new(pattern: impl Into<String>, precision: Precision) -> Self {
+        Self {
+            pattern: pattern.into(),
+            precision,
+        }
+    }
+
     /// Whether a tensor's name is one of those meant.
     pub(crate) fn matches(&self, name: &str) -> bool {
         glob(self.pattern.as_bytes(), name.as_bytes())

@@ -1,5 +1,6 @@
 //! What quantization cost, tensor by tensor and in sum: `--report`, and the table at the end.
 
+use crate::commands::model::Verdict;
 use morelet_models::weights::{ModelKind, Precision, TensorReport};
 use morelet_models::{CompiledTokenizer, NotCompiled};
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub(crate) struct Report {
     pub(crate) totals: Totals,
     /// Tensors of the checkpoint that the output does not have.
     pub(crate) dropped: Vec<String>,
+    /// What it cost in answers, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gate: Option<Verdict>,
 }
 
 /// What became of the tokenizer.

@@ -3,19 +3,21 @@
 //! Two passes over the tensors. The first looks for values that are no numbers and hashes the rest, which
 //! gives the model its identity; the second quantizes and writes. Neither holds more than one tensor.
 
+mod gate;
+
+use self::gate::GateArgs;
+pub(crate) use self::gate::Verdict;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::tokenizer::TokenizerFile;
+use crate::conversion::{Conversion, Storage};
 use crate::keep::Keep;
 use crate::plan::{Plan, Wishes};
-use crate::quantize_report::{Line, Report, TokenizerReport, Totals};
+use crate::quantize_report::{Report, TokenizerReport, Totals};
 use crate::{Console, Error, Result};
 use clap::ValueEnum;
-use morelet_models::weights::{self, ModelKind, Pooling, Precision, WeightsWriter};
+use morelet_models::weights::{self, ModelKind, Pooling, Precision};
 use morelet_models::{CompiledTokenizer, NotCompiled, Tokenizer};
 use std::path::{Path, PathBuf};
-
-/// Room for so many values of a tensor is made at once: 256 MiB.
-const FIRST_RESERVED: usize = 1 << 26;
 
 /// Arguments of `model`.
 #[derive(Debug, clap::Args)]
@@ -69,9 +71,12 @@ pub struct Args {
     /// Whom to thank for the weights
     #[arg(long, value_name = "TEXT")]
     attribution: Option<String>,
-    /// Write what each tensor became, and what that cost, as JSON
+    /// Write what each tensor became, and what that cost, as JSON; with --gate-on also what every type and every layer
+    /// costs in answers, also where nothing else is written
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    gate: GateArgs,
 }
 
 /// What a model is for.
@@ -117,7 +122,10 @@ enum Target {
 /// Of kind `Usage` for options that contradict the model, `Input` for a checkpoint that is damaged, not
 /// complete, or of an unknown kind.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
-    let precision = args.precision();
+    let storage = Storage {
+        precision: args.precision(),
+        keep: args.keep.clone(),
+    };
     let wishes = args.wishes()?;
     let checkpoint = Checkpoint::open(&args.checkpoint)?;
     let mut plan = Plan::new(&checkpoint, &wishes, console)?;
@@ -135,75 +143,63 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
             )));
         }
     }
+    let gate = args.gate.open(plan.meta.kind, console)?;
     let compiled = plan.tokenizer.as_ref().map(compile).transpose()?;
     console.check()?;
 
-    let bytes = plan
-        .tensors
-        .iter()
-        .map(|(_, tensor)| tensor.count() * 4)
-        .sum::<u64>();
-    let bar = console.byte_bar("checking", 2 * bytes);
+    let tensors = plan.tensors.iter();
+    let bytes = tensors.map(|(_, tensor)| tensor.count() * 4).sum::<u64>();
+    let bar = console.byte_bar("checking", bytes);
     let identity = identity(&plan, console, &bar)?;
+    bar.finish_and_clear();
     plan.meta.identity = identity.to_string();
-    plan.meta.quantization = args.quantization(precision);
     plan.meta.licence.clone_from(&args.licence);
     plan.meta.attribution.clone_from(&args.attribution);
 
-    bar.set_message("writing");
-    let (output, meta) = (&args.output, &plan.meta);
-    let mut writer = match (&plan.tokenizer, &compiled) {
-        (Some(tokenizer), Some(Ok(compiled))) => {
-            WeightsWriter::create_compiled(output, meta, &tokenizer.json, compiled)
+    let conversion = Conversion {
+        plan: &plan,
+        compiled: compiled
+            .as_ref()
+            .and_then(|compiled| compiled.as_ref().ok()),
+        target: match args.target {
+            Target::Any => weights::Target::Any,
+            Target::Cpu => weights::Target::Cpu,
+            Target::Gpu => weights::Target::Gpu,
+        },
+    };
+    let (written, verdict, refusal) = match &gate {
+        Some(gate) => {
+            let all = args.report.is_some();
+            let (written, verdict, refusal) =
+                gate.convert(&conversion, &storage, &args.output, all, console)?;
+            (written, Some(verdict), refusal)
         }
-        (Some(tokenizer), _) => WeightsWriter::create(output, meta, Some(&tokenizer.json)),
-        (None, _) => WeightsWriter::create(output, meta, None),
-    }?;
-    writer.target(match args.target {
-        Target::Any => weights::Target::Any,
-        Target::Cpu => weights::Target::Cpu,
-        Target::Gpu => weights::Target::Gpu,
-    });
-    let mut lines = Vec::new();
-    let mut values = Vec::new();
-    for (name, tensor) in &plan.tensors {
-        values.clear();
-        // The tensor's count is bounded by its storage in the file, which may be compressed: it is not believed before
-        // that much was read.
-        values.reserve((tensor.count() as usize).min(FIRST_RESERVED));
-        tensor.values(&mut |chunk| {
-            values.extend_from_slice(chunk);
-            bar.inc(4 * chunk.len() as u64);
-            console.check()
-        })?;
-        let keep = args.keep.iter().rev().find(|keep| keep.matches(name));
-        let wanted = keep.map_or(precision, Keep::precision);
-        let report = writer.tensor(name, &tensor.shape, wanted, &values)?;
-        lines.push(Line::new(
-            name,
-            &tensor.name,
-            tensor.dtype.name(),
-            &tensor.shape,
-            &report,
-        ));
-    }
-    let root = writer.finish()?;
-    bar.finish_and_clear();
+        None => {
+            let bar = console.byte_bar("writing", conversion.bytes());
+            let written = conversion.write(&storage, &args.output, &bar, console)?;
+            bar.finish_and_clear();
+            (written, None, None)
+        }
+    };
 
     let report = Report {
         checkpoint: args.checkpoint.display().to_string(),
         output: args.output.display().to_string(),
         kind: plan.meta.kind,
         identity: plan.meta.identity.clone(),
-        root: root.to_string(),
-        quantization: plan.meta.quantization.clone(),
+        root: written.root.to_string(),
+        quantization: storage.to_string(),
         tokenizer: compiled.as_ref().map(TokenizerReport::new),
-        totals: Totals::of(&lines),
-        tensors: lines,
+        totals: Totals::of(&written.lines),
+        tensors: written.lines,
         dropped: plan.dropped.clone(),
+        gate: verdict,
     };
     if let Some(path) = &args.report {
         write_report(path, &report)?;
+    }
+    if let Some(refusal) = refusal {
+        return Err(refusal);
     }
     let Report {
         kind, quantization, ..
@@ -265,15 +261,6 @@ impl Args {
             max_length: self.max_length,
             ignore_extra: self.ignore_extra,
         })
-    }
-
-    /// How the file was quantized, for people.
-    fn quantization(&self, precision: Precision) -> String {
-        if self.keep.is_empty() {
-            return precision.to_string();
-        }
-        let keep = self.keep.iter().map(Keep::to_string).collect::<Vec<_>>();
-        format!("{precision} ({})", keep.join(", "))
     }
 }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// A labelled sentence with its contexts.
+#[derive(Clone)]
 pub(crate) struct Item {
     pub(crate) query: Query,
     pub(crate) words: Vec<String>,
@@ -38,17 +39,9 @@ pub(crate) fn read(
         console.check()?;
         bar.inc(1);
         let query = query?;
-        let named = |error: Error| error.noting(format!("query {}", query.id)).at(path);
-        let sentence = Sentence::new(&query.words);
-        let (gold, spans) = labelled(&query, &sentence, kind).map_err(named)?;
-        match contexts.of(&query, sentence.text()).map_err(named)? {
-            Some(contexts) => items.push(Item {
-                words: sentence.words().to_vec(),
-                query,
-                spans,
-                contexts,
-                gold,
-            }),
+        let read = item(query, kind, |query, text| contexts.of(query, text));
+        match read.map_err(|error| error.at(path))? {
+            Some(item) => items.push(item),
             None => left_out += 1,
         }
     }
@@ -63,6 +56,28 @@ pub(crate) fn read(
         return Err(Error::input("no sentence to learn from").at(path));
     }
     Ok(items)
+}
+
+/// A labelled sentence with what `contexts` gives for the query and its text; `None` where that is nothing.
+///
+/// # Errors
+/// Of kind `Input`, naming the query, where its `gold` is missing or of another task; what `contexts` fails with.
+pub(crate) fn item(
+    query: Query,
+    kind: ModelKind,
+    contexts: impl FnOnce(&Query, &str) -> Result<Option<Vec<String>>>,
+) -> Result<Option<Item>> {
+    let sentence = Sentence::new(&query.words);
+    let named = |error: Error| error.noting(format!("query {}", query.id));
+    let (gold, spans) = labelled(&query, &sentence, kind).map_err(named)?;
+    let contexts = contexts(&query, sentence.text()).map_err(named)?;
+    Ok(contexts.map(|contexts| Item {
+        words: sentence.words().to_vec(),
+        query,
+        spans,
+        contexts,
+        gold,
+    }))
 }
 
 /// The labels of a sentence's words, or its one relation with the spans.
@@ -98,7 +113,7 @@ fn labelled(
             }
             Ok((labels, None))
         }
-        (None, _) => Err(Error::input("there is no `gold` to learn")),
+        (None, _) => Err(Error::input("there is no `gold`")),
         (Some(Gold::Labels(labels)), ModelKind::Ner) => Err(Error::input(format!(
             "`gold` has {} labels for {} words",
             labels.len(),

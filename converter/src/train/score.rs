@@ -36,14 +36,25 @@ pub(crate) fn expert(
     let expert = Expert::load(weights, compute, Some(tokenizer.1.clone()))?;
     let mut evaluation = Evaluation::new();
     for items in items.chunks(64) {
-        for (item, prediction) in items.iter().zip(answers(&expert, items, cancel)?) {
-            evaluation.add(&item.query, &prediction)?;
+        for (item, answer) in items.iter().zip(answers(&expert, items, cancel)?) {
+            evaluation.add(&item.query, &answer.prediction)?;
         }
     }
     Ok(evaluation.report(&[]).fused.all)
 }
 
-fn answers(expert: &Expert, items: &[Item], cancel: &Cancel) -> Result<Vec<Prediction>> {
+/// What an expert says about an item.
+pub(crate) struct Answer {
+    pub(crate) prediction: Prediction,
+    /// The distribution over the labels of each word that fits; the one over relations, if there is one.
+    pub(crate) distributions: Vec<Vec<f64>>,
+}
+
+/// The answers of an expert to some items.
+///
+/// # Errors
+/// Of kind `Input` where an item does not fit the expert; `Device`, `Interrupted`.
+pub(crate) fn answers(expert: &Expert, items: &[Item], cancel: &Cancel) -> Result<Vec<Answer>> {
     let labels = expert.labels();
     if expert.meta().kind == ModelKind::Re {
         let mut queries = Vec::with_capacity(items.len());
@@ -78,7 +89,12 @@ fn answers(expert: &Expert, items: &[Item], cancel: &Cancel) -> Result<Vec<Predi
                     score: 0.0,
                 },
             });
-            Ok(prediction)
+            let mut distributions = vec![probabilities];
+            distributions.retain(|distribution| !distribution.is_empty());
+            Ok(Answer {
+                prediction,
+                distributions,
+            })
         });
         return answers.collect();
     }
@@ -89,13 +105,17 @@ fn answers(expert: &Expert, items: &[Item], cancel: &Cancel) -> Result<Vec<Predi
     let queries: Vec<NerQuery<'_, String, String>> = queries.collect();
     let answers = expert.ner_batch(&queries, cancel).into_iter().zip(items);
     let answers = answers.map(|(answer, item)| {
-        let found = answer?.labels;
-        let mut names: Vec<String> = found.iter().map(|&label| labels[label].clone()).collect();
+        let answer = answer?;
+        let found = answer.labels.iter();
+        let mut names: Vec<String> = found.map(|&label| labels[label].clone()).collect();
         // Words that do not fit have the label `O`.
         names.resize(item.words.len(), "O".to_owned());
         let mut prediction = Prediction::default();
         prediction.labels = Some(names);
-        Ok(prediction)
+        Ok(Answer {
+            prediction,
+            distributions: answer.marginals,
+        })
     });
     answers.collect()
 }

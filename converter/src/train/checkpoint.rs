@@ -25,6 +25,11 @@ pub(crate) struct Trained<'a> {
     pub(crate) training: Value,
 }
 
+/// Refuses a target that holds something else than a checkpoint, before hours are spent on what cannot be written there.
+pub(crate) fn check_target(directory: &Path) -> Result<()> {
+    Ok(AtomicDir::replace(directory, CONFIG).map(drop)?)
+}
+
 impl Trained<'_> {
     /// Writes the directory whole or not at all: an expert as AdaSeq lays it out, CLIP as `transformers` does. A checkpoint
     /// that is there already is replaced; another directory is not.

@@ -10,13 +10,16 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
+/// Subject and object, in words.
+type Spans = [Range<usize>; 2];
+
 /// A labelled sentence with its contexts.
 #[derive(Clone)]
 pub(crate) struct Item {
     pub(crate) query: Query,
     pub(crate) words: Vec<String>,
     /// Subject and object in words, of a relation.
-    pub(crate) spans: Option<[Range<usize>; 2]>,
+    pub(crate) spans: Option<Spans>,
     pub(crate) contexts: Vec<String>,
     gold: Vec<String>,
 }
@@ -85,7 +88,7 @@ fn labelled(
     query: &Query,
     sentence: &Sentence,
     kind: ModelKind,
-) -> Result<(Vec<String>, Option<[Range<usize>; 2]>)> {
+) -> Result<(Vec<String>, Option<Spans>)> {
     match (&query.gold, kind) {
         (Some(Gold::Relation(relation)), ModelKind::Re) => {
             let span = |span: &Option<Range<usize>>, name: &str| {

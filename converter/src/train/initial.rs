@@ -62,6 +62,14 @@ impl Start {
         let meta = &mut start.meta;
         if let Architecture::Xlmr(config) = &mut meta.architecture {
             config.crf = crf && kind == ModelKind::Ner;
+            // A checkpoint says how long an input may be by the positions that it has.
+            let positions = config.max_length + config.pad_token_id + 1;
+            if positions < config.max_position_embeddings {
+                config.max_position_embeddings = positions;
+                if let Some(values) = start.values.get_mut("embeddings.position") {
+                    values.truncate(positions as usize * config.hidden_size as usize);
+                }
+            }
         }
         meta.kind = kind;
         meta.labels = labels.to_vec();

@@ -189,7 +189,11 @@ pub(crate) fn train(
             let factor = schedule.factor(position.step);
             for (at, examples) in step.iter().enumerate() {
                 if console.is_interrupted() {
-                    cancel.cancel();
+                    // Gradients that wait for the rest of their step are not written down.
+                    if at == 0 {
+                        state::save(&path, fingerprint, &position, parameters, &optimizer, &best)?;
+                    }
+                    return Err(interrupted());
                 }
                 let number = (position.step * args.accumulate + at) as u64;
                 let seed = mixed(args.seed, number);
@@ -234,7 +238,9 @@ pub(crate) fn train(
         position.metrics.push(line);
         (position.loss, position.batches) = (0.0, 0);
         state::save(&path, fingerprint, &position, parameters, &optimizer, &best)?;
-        console.check()?;
+        if console.is_interrupted() {
+            return Err(interrupted());
+        }
     }
     bar.finish_and_clear();
     Ok(Done {
@@ -246,10 +252,14 @@ pub(crate) fn train(
     })
 }
 
+fn interrupted() -> Error {
+    Error::interrupted().noting("the same command goes on with the training")
+}
+
 /// The batches of an epoch: shuffled, then sorted by length within a few batches, so that little is padded, and the
 /// batches shuffled again.
 fn order(task: &dyn Task, args: &RunArgs, epoch: u64) -> Vec<Vec<usize>> {
-    let mut random = Random::new(mixed(args.seed ^ 0x6f72_6465_72, epoch));
+    let mut random = Random::new(mixed(args.seed ^ 0x006f_7264_6572, epoch));
     let mut examples: Vec<usize> = (0..task.len()).collect();
     random.shuffle(&mut examples);
     let mut batches = Vec::new();

@@ -88,7 +88,7 @@ pub(crate) fn load(
     }
     let mend = "it cannot be gone on with: remove it, or give --restart";
     let bad = |message: String| Error::input(message).at(path).noting(mend);
-    let metadata = metadata(path)?;
+    let metadata = metadata(path).map_err(|error| error.noting(mend))?;
     if metadata.get("fingerprint").map(String::as_str) != Some(fingerprint) {
         let message = "this is the state of a training with other options, data or weights";
         return Err(bad(message.to_owned()));
@@ -98,7 +98,7 @@ pub(crate) fn load(
         serde_json::from_str(field("position")).map_err(|error| bad(error.to_string()))?;
     let times: HashMap<String, usize> =
         serde_json::from_str(field("times")).map_err(|error| bad(error.to_string()))?;
-    let checkpoint = Checkpoint::open(path)?;
+    let checkpoint = Checkpoint::open(path).map_err(|error| error.noting(mend))?;
     let tensors = checkpoint.by_name();
     let read = |name: &str| -> Result<Option<Vec<f32>>> {
         let Some(tensor) = tensors.get(name) else {

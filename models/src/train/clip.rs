@@ -114,3 +114,6 @@ fn unit(x: Tensor<2>) -> Tensor<2> {
     let length = x.clone().square().sum_dim(1).clamp_min(1e-12).sqrt();
     x / length
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -144,3 +144,6 @@ pub(super) fn log_sum_exp<const D: usize>(x: Tensor<D>, dim: usize) -> Tensor<D>
     let most = x.clone().max_dim(dim).detach();
     (x - most.clone()).exp().sum_dim(dim).log() + most
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

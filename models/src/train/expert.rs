@@ -307,3 +307,6 @@ pub(super) fn indices(rows: Vec<u32>, device: &Device) -> Tensor<1, Int> {
     let count = rows.len();
     Tensor::from_data(TensorData::new(rows, [count]), device)
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

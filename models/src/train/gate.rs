@@ -99,3 +99,6 @@ impl MixtureLoss {
         })
     }
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -25,6 +25,8 @@ mod expert;
 mod gate;
 mod optimizer;
 mod parameters;
+#[cfg(all(test, feature = "cpu"))]
+mod reference;
 
 pub use clip::{ContrastiveLoss, Pair};
 pub use expert::{Example, ExpertLoss};

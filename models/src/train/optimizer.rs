@@ -198,3 +198,6 @@ fn decays(name: &str) -> bool {
     let is_vector = name.ends_with(".bias") || name.contains("norm");
     !is_vector && name != "bias" && !name.starts_with("crf.")
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests;

@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::plan::{Plan, Wishes, meta};
 use crate::records::Records;
-use crate::train::checkpoint::Trained;
+use crate::train::checkpoint::{Trained, check_target};
 use crate::train::initial::Start;
 use crate::train::run::{self, RunArgs, Task};
 use crate::train::score::write_weights;
@@ -110,6 +110,7 @@ struct Captioned {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     args.check()?;
+    check_target(&args.output)?;
     let compute = Compute::with_threads(args.device, args.threads)?;
     let mut start = args.start(console)?;
     let tokenizer = start.open_tokenizer()?;

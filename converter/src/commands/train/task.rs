@@ -2,7 +2,7 @@
 
 use crate::checkpoint::json;
 use crate::plan;
-use crate::train::checkpoint::Trained;
+use crate::train::checkpoint::{Trained, check_target};
 use crate::train::contexts::{ContextArgs, Contexts};
 use crate::train::data::{self, Item, Reader};
 use crate::train::initial::Start;
@@ -108,6 +108,7 @@ enum Kind {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     args.check()?;
+    check_target(&args.output)?;
     let kind = match args.kind {
         Kind::Ner => ModelKind::Ner,
         Kind::Re => ModelKind::Re,
@@ -148,8 +149,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         examples.extend(reader.example(item)?);
     }
     // A label that the model has not would never be predicted, and be noticed late.
-    dev.iter()
-        .try_for_each(|item| reader.example(item).map(drop))?;
+    let chosen_by = dev.iter().map(|item| reader.example(item));
+    let chosen_by: Vec<_> = chosen_by.collect::<Result<_>>()?;
     if examples.len() < train.len() {
         console.say(format_args!(
             "{} of {} sentences are too long to learn from",
@@ -170,7 +171,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         compute.info().used,
     ));
     let training = args.described(&labels);
-    let fingerprint = fingerprint(&training, &examples, &parameters)?;
+    let all = examples.iter().chain(chosen_by.iter().flatten());
+    let fingerprint = fingerprint(&training, all, &parameters)?;
     let task = Expert {
         args,
         examples,
@@ -286,10 +288,16 @@ impl Args {
     }
 }
 
-/// A hash of what decides the result.
-fn fingerprint(training: &Value, examples: &[Example], parameters: &Parameters) -> Result<String> {
+/// A hash of what decides the result. `examples` are those to learn from, then those that decide which epoch is the best.
+fn fingerprint<'a>(
+    training: &Value,
+    examples: impl Iterator<Item = &'a Example>,
+    parameters: &Parameters,
+) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(training.to_string().as_bytes());
+    // No tensor has another shape for another number of heads.
+    hasher.update(format!("{:?}", parameters.meta().architecture).as_bytes());
     for example in examples {
         for id in &example.input.ids {
             hasher.update(&id.to_le_bytes());

@@ -1,6 +1,9 @@
 //! `reproduce`: the paper's tables, made again.
 
-use crate::reproduce::{Jobs, Set, real_sets, run_systems, world_sets, write_document};
+use crate::reproduce::{
+    Findings, Jobs, Set, real_costs, real_sets, run_systems, world_costs, world_sets,
+    write_document,
+};
 use crate::{Console, Error, Result};
 use morelet_mapped::write_file_atomically;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=20))]
     seeds: u64,
     /// Seed of the world
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 7)]
     world_seed: u64,
     /// A folder with the paper's sentences: mner/twitter2015, mner/twitter2017, mnre
     #[arg(long, value_name = "DIR", requires_all = ["tokenizer", "text_index"])]
@@ -73,13 +76,24 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     };
     let world = scored(world, &folder)?;
     let real = scored(real, &work.join("real"))?;
+    let mut costs = Vec::new();
+    for (set, _) in &world {
+        costs.extend(world_costs(&jobs, set, &folder)?);
+    }
+    if let Some(data) = &args.data {
+        costs.extend(real_costs(&jobs, data, &work.join("real"))?);
+    }
     let mut command = format!("morelet-convert reproduce --world-seed {}", args.world_seed);
     if args.data.is_some() {
         command.push_str(" --data DIR --tokenizer FILE --text-index F.index");
     }
-    let world: Vec<_> = world.iter().map(|(set, scores)| (set, scores)).collect();
-    let real: Vec<_> = real.iter().map(|(set, scores)| (set, scores)).collect();
-    let text = write_document(&world, &real, args.seeds, &command);
+    let text = write_document(&Findings {
+        world: world.iter().map(|(set, scores)| (set, scores)).collect(),
+        real: real.iter().map(|(set, scores)| (set, scores)).collect(),
+        costs,
+        seeds: args.seeds,
+        command,
+    });
     write_file_atomically(&args.output, text.as_bytes())?;
     console.say(format_args!("{}: written", args.output.display()));
     Ok(())

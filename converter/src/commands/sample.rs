@@ -1,13 +1,14 @@
 //! `sample`: the whole way, from a dump and checkpoints to answers, with nothing from outside.
 //!
-//! It writes small files of every kind that the other commands take, runs those commands, and answers
-//! a handful of sentences with the bundle that comes out.
+//! It writes small files of every kind that the other commands take, runs those commands, answers a handful of posts with
+//! the bundles that come out, and scores them on some more.
 
 use crate::{Cli, Console, Error, Result, sample};
 use clap::Parser as _;
 use morelet::cli::Page;
 use morelet::{
-    Bundle, Detail, DeviceRequest, Prediction, Queries, Query, RunOptions, SessionOptions, Words,
+    Bundle, Detail, DeviceRequest, Evaluation, Gold, Prediction, Queries, Query, Report,
+    RunOptions, Sentence, SessionOptions, spans,
 };
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -29,25 +30,36 @@ pub struct Args {
 }
 
 /// What must be said wherever the answers are shown.
-const UNTRAINED: &str = "The weights of this sample are random: nobody has trained them. So the answers, their scores and the gate \
-                         mean nothing; what is real is the way from a sentence to them, and the time that it takes.";
+const ABOUT: &str = "Everybody and everything here is made up by a program. The experts are small and have learned from a few thousand \
+                     posts in a minute each; the things in these posts they have never met, and must look up: some can be found by \
+                     the text alone, some by the picture alone.";
+
+/// What a post's answer depends on: its kind stands at the end of its id. Two of each are shown.
+const GROUPS: [&str; 4] = ["text", "image", "both", "cue"];
+const SHOWN: usize = 2;
+
+/// A task with its answers and how right they are.
+struct Answered {
+    bundle: PathBuf,
+    shown: Vec<(Query, Prediction)>,
+    report: Report,
+}
 
 /// Makes the sample and shows what it answers.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
     let directory = &args.output;
     check_replaceable(directory)?;
     sample::write(directory)?;
-    let bundle = build(directory, args.device, console)?;
-    let answers = answer(
-        &bundle,
-        &directory.join("queries.jsonl"),
-        args.device,
-        console,
-    )?;
+    prepare(directory, args.device, console)?;
+    let mut answered = Vec::new();
+    for task in ["ner", "re"] {
+        let bundle = bundle(directory, task, console)?;
+        answered.push(answer(directory, bundle, task, args.device, console)?);
+    }
 
-    let mut page = Page::new("Morelet: a sample", UNTRAINED);
+    let mut page = Page::new("Morelet: a sample", ABOUT);
     let mut lines = String::new();
-    for (query, prediction) in &answers {
+    for (query, prediction) in answered.iter().flat_map(|one| &one.shown) {
         page.add(query, prediction);
         lines.push_str(&prediction.to_json());
         lines.push('\n');
@@ -58,15 +70,17 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
 
     if args.json {
         std::io::stdout().write_all(lines.as_bytes())?;
-        console.say(UNTRAINED);
+        console.say(ABOUT);
     } else {
-        writeln!(std::io::stdout(), "{}\n{UNTRAINED}", table(&answers))?;
+        let text = format!("{}{}\n{ABOUT}", table(&answered), scores(&answered));
+        writeln!(std::io::stdout(), "{text}")?;
     }
+    let (first, _) = &answered[0].shown[0];
     console.say(format_args!(
-        "\nA page to look at: {}\nTo ask it yourself: morelet predict {} --text \"Kolo loves the sun\" --image {}",
+        "\nA page to look at: {}\nTo ask it yourself: morelet predict {} --text \"{}\"",
         page_path.display(),
-        bundle.display(),
-        directory.join("wiki/Kolo.png").display(),
+        answered[0].bundle.display(),
+        Sentence::new(&first.words).text(),
     ));
     Ok(())
 }
@@ -83,51 +97,50 @@ fn check_replaceable(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the commands that lead to a bundle, and returns its path.
-fn build(directory: &Path, device: DeviceRequest, console: &Console) -> Result<PathBuf> {
+/// Runs the commands that lead to weights and indices.
+fn prepare(directory: &Path, device: DeviceRequest, console: &Console) -> Result<()> {
     let at = |path: &str| directory.join(path);
     let (wiki, checkpoints, parts) = (at("wiki"), at("checkpoints"), at("parts"));
     std::fs::create_dir_all(&parts).map_err(|error| Error::io(&parts, error))?;
-    step(
-        console,
-        &[&"corpus", &wiki.join("encyclopedia.xml"), &"-o", &wiki],
-    )?;
-    for (checkpoint, name) in [
-        ("expert-text", "expert-text"),
-        ("expert-image", "expert-image"),
-        ("clip", "clip"),
-        ("gate.safetensors", "gate"),
+    let dump = wiki.join("encyclopedia.xml");
+    step(console, &[&"corpus", &dump, &"-o", &wiki])?;
+    for (checkpoint, precision) in [
+        ("clip", "f32"),
+        ("ner-text", "q8"),
+        ("ner-image", "q8"),
+        ("ner-gate.safetensors", "f32"),
+        ("re-text", "q8"),
+        ("re-image", "q8"),
+        ("re-gate.safetensors", "f32"),
     ] {
-        let weights = parts.join(name).with_extension("weights");
+        let (from, to) = (
+            checkpoints.join(checkpoint),
+            parts.join(checkpoint).with_extension("weights"),
+        );
+        let licence = "MIT OR Apache-2.0";
         step(
             console,
             &[
                 &"model",
-                &checkpoints.join(checkpoint),
+                &from,
                 &"-o",
-                &weights,
+                &to,
+                &"--quantize",
+                &precision,
                 &"--licence",
-                &"MIT OR Apache-2.0",
+                &licence,
             ],
         )?;
     }
-    let (clip, gate) = (parts.join("clip.weights"), parts.join("gate.weights"));
+    let (clip, corpus) = (parts.join("clip.weights"), wiki.join("corpus.jsonl"));
     let (text_index, image_index) = (parts.join("text.index"), parts.join("image.index"));
-    step(
-        console,
-        &[
-            &"text-index",
-            &wiki.join("corpus.jsonl"),
-            &"-o",
-            &text_index,
-        ],
-    )?;
-    let device = device.to_string();
+    step(console, &[&"text-index", &corpus, &"-o", &text_index])?;
+    let (images, device) = (wiki.join("images.jsonl"), device.to_string());
     step(
         console,
         &[
             &"image-index",
-            &wiki.join("images.jsonl"),
+            &images,
             &"-o",
             &image_index,
             &"--clip",
@@ -135,9 +148,22 @@ fn build(directory: &Path, device: DeviceRequest, console: &Console) -> Result<P
             &"--device",
             &device,
         ],
-    )?;
-    let expert = |name: &str, file: &str| format!("{name}:{name}:{}", parts.join(file).display());
-    let bundle = at("sample.morelet");
+    )
+}
+
+/// Puts the bundle of a task together, and returns its path.
+fn bundle(directory: &Path, task: &str, console: &Console) -> Result<PathBuf> {
+    let part = |name: &str| directory.join("parts").join(name);
+    let expert = |context: &str| {
+        let weights = part(&format!("{task}-{context}.weights"));
+        format!("{context}:{context}:{}", weights.display())
+    };
+    let name = match task {
+        "ner" => "entities.morelet",
+        _ => "relations.morelet",
+    };
+    let bundle = directory.join(name);
+    let gate = part(&format!("{task}-gate.weights"));
     step(
         console,
         &[
@@ -145,17 +171,17 @@ fn build(directory: &Path, device: DeviceRequest, console: &Console) -> Result<P
             &"-o",
             &bundle,
             &"--expert",
-            &expert("text", "expert-text.weights"),
+            &expert("text"),
             &"--expert",
-            &expert("image", "expert-image.weights"),
+            &expert("image"),
             &"--clip",
-            &clip,
+            &part("clip.weights"),
             &"--gate",
             &gate,
             &"--text-index",
-            &text_index,
+            &part("text.index"),
             &"--image-index",
-            &image_index,
+            &part("image.index"),
         ],
     )?;
     Ok(bundle)
@@ -181,13 +207,15 @@ fn step(console: &Console, arguments: &[&dyn AsRef<OsStr>]) -> Result<()> {
     crate::run(&cli.command, &console.hushed())
 }
 
+/// Answers all posts of a task.
 fn answer(
-    bundle: &Path,
-    queries: &Path,
+    directory: &Path,
+    bundle: PathBuf,
+    task: &str,
     device: DeviceRequest,
     console: &Console,
-) -> Result<Vec<(Query, Prediction)>> {
-    let session = Bundle::open(bundle)?.session(&SessionOptions {
+) -> Result<Answered> {
+    let session = Bundle::open(&bundle)?.session(&SessionOptions {
         device,
         ..SessionOptions::default()
     })?;
@@ -195,45 +223,94 @@ fn answer(
         detail: Detail::Labels,
         ..RunOptions::default()
     };
-    let mut answers = Vec::new();
-    for query in Queries::open(queries, None, None)? {
+    let posts = directory.join(format!("{task}/test.jsonl"));
+    let mut evaluation = Evaluation::new();
+    let mut shown: Vec<(Query, Prediction)> = Vec::new();
+    for query in Queries::open(posts, None, None)? {
         console.check()?;
         let query = query?;
         let prediction = session.predict_with(&query, &options)?;
-        answers.push((query, prediction));
+        evaluation.add(&query, &prediction)?;
+        let of_group = |query: &Query| group(query);
+        let same = shown
+            .iter()
+            .filter(|(other, _)| of_group(other) == of_group(&query));
+        if same.count() < SHOWN {
+            shown.push((query, prediction));
+        }
     }
-    Ok(answers)
+    shown.sort_by_key(|(query, _)| GROUPS.iter().position(|name| Some(*name) == group(query)));
+    let names = session
+        .bundle()
+        .manifest()
+        .experts
+        .iter()
+        .map(|expert| expert.name.as_str());
+    let report = evaluation.report(&names.collect::<Vec<_>>());
+    Ok(Answered {
+        bundle,
+        shown,
+        report,
+    })
 }
 
-/// Entities and gate of each sentence, then the time of each module, for people.
-fn table(answers: &[(Query, Prediction)]) -> String {
+/// The group of a post, from its id.
+fn group(query: &Query) -> Option<&'static str> {
+    let id = query.id.to_string();
+    GROUPS
+        .into_iter()
+        .find(|name| id.ends_with(&format!("-{name}")))
+}
+
+/// What was found in each post shown, and what is right; then the time of each module, for people.
+fn table(answered: &[Answered]) -> String {
     let mut text = String::new();
     let mut modules: Vec<(&str, Vec<u64>)> = Vec::new();
-    for (query, prediction) in answers {
+    for (query, prediction) in answered.iter().flat_map(|one| &one.shown) {
+        let sentence = Sentence::new(&query.words);
         // Writing to a string has no way to fail.
-        let _ = writeln!(text, "\n{}", sentence(query));
-        let entities: Vec<String> = prediction
-            .entities
-            .iter()
-            .flatten()
-            .map(|entity| format!("{} {} ({:.2})", entity.kind, entity.text, entity.score))
-            .collect();
+        let _ = writeln!(
+            text,
+            "\n{}   [{}]",
+            sentence.text(),
+            group(query).unwrap_or_default()
+        );
+        let found = match &prediction.relation {
+            Some(relation) => {
+                let spans = [&query.subject, &query.object].map(|span| {
+                    span.as_ref()
+                        .map_or_else(String::new, |span| sentence.span_text(span))
+                });
+                format!(
+                    "{} {} {} ({:.2})",
+                    spans[0], relation.kind, spans[1], relation.score
+                )
+            }
+            None => {
+                let entities = prediction.entities.iter().flatten();
+                let entities = entities
+                    .map(|entity| format!("{} {} ({:.2})", entity.kind, entity.text, entity.score));
+                entities.collect::<Vec<_>>().join(", ")
+            }
+        };
         let gate = prediction.gate.as_ref().map(|gate| {
             let weights = gate
                 .iter()
                 .map(|(name, weight)| format!("{name} {:.0} %", 100.0 * weight));
             weights.collect::<Vec<_>>().join(", ")
         });
-        let rows = [("entities", Some(entities.join(", "))), ("gate", gate)];
-        let notes = prediction
-            .notes
-            .iter()
-            .map(|note| ("note", Some(note.clone())));
-        for (name, value) in rows.into_iter().chain(notes) {
-            let value = value
-                .filter(|value| !value.is_empty())
-                .unwrap_or_else(|| "-".to_owned());
-            let _ = writeln!(text, "  {name:10}{value}");
+        let rows = [
+            ("found", Some(found)),
+            ("right", right(query, &sentence)),
+            ("gate", gate),
+        ];
+        for (name, value) in rows {
+            let value = value.filter(|value| !value.is_empty());
+            let _ = writeln!(
+                text,
+                "  {name:10}{}",
+                value.unwrap_or_else(|| "-".to_owned())
+            );
         }
         for (module, micros) in prediction.timings_us.iter() {
             match modules.iter_mut().find(|(name, _)| *name == module) {
@@ -260,9 +337,39 @@ fn table(answers: &[(Query, Prediction)]) -> String {
     text
 }
 
-fn sentence(query: &Query) -> String {
-    match &query.words {
-        Words::Text(text) => text.clone(),
-        Words::Tokens(tokens) => tokens.join(" "),
+/// The right answer of a post, for people.
+fn right(query: &Query, sentence: &Sentence) -> Option<String> {
+    Some(match query.gold.as_ref()? {
+        Gold::Relation(relation) => relation.clone(),
+        Gold::Labels(labels) => {
+            let spans = spans(labels).into_iter();
+            let spans =
+                spans.map(|span| format!("{} {}", span.kind, sentence.span_text(&span.words)));
+            spans.collect::<Vec<_>>().join(", ")
+        }
+        Gold::Entities(_) => return None,
+    })
+}
+
+/// F1 of each expert and of both together.
+fn scores(answered: &[Answered]) -> String {
+    let mut text = format!(
+        "\n{:24}{:>8}{:>8}{:>8}{:>10}\n",
+        "F1", "posts", "text", "image", "together"
+    );
+    for (name, one) in ["entities", "relations"].iter().zip(answered) {
+        let expert = |name: &str| {
+            let scores = one.report.experts.get(name);
+            scores.map_or(0.0, |scores| scores.scores.all.f1)
+        };
+        let _ = writeln!(
+            text,
+            "{name:24}{:>8}{:>8.1}{:>8.1}{:>10.1}",
+            one.report.n,
+            expert("text"),
+            expert("image"),
+            one.report.fused.all.f1
+        );
     }
+    text
 }

@@ -56,9 +56,10 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     world.write(&args.output)?;
     world.write_learning(args.seed, &args.output)?;
     console.say(format_args!(
-        "{}: {} articles, {} posts of each task",
+        "{}: {} articles, {} facts between them, {} posts of each task",
         args.output.display(),
         world.articles.len(),
+        world.facts.len(),
         args.train + args.dev + args.test
     ));
     Ok(())

@@ -1,5 +1,6 @@
 //! The document: tables in the order of the paper.
 
+use super::costs::Cost;
 use super::figures::Figures;
 use super::sets::Set;
 use super::systems::{Scores, System};
@@ -19,13 +20,25 @@ const PAPER: [(&str, [&str; 4]); 4] = [
 /// A set with its scores.
 pub(crate) type Scored<'a> = (&'a Set, &'a Scores);
 
-/// Writes everything. `command` is the line that makes it again.
-pub(crate) fn write(
-    world: &[Scored<'_>],
-    real: &[Scored<'_>],
-    seeds: u64,
-    command: &str,
-) -> String {
+/// What there is to tell.
+pub(crate) struct Findings<'a> {
+    pub(crate) world: Vec<Scored<'a>>,
+    pub(crate) real: Vec<Scored<'a>>,
+    pub(crate) costs: Vec<Cost>,
+    pub(crate) seeds: u64,
+    /// The line that makes it again.
+    pub(crate) command: String,
+}
+
+/// Writes everything.
+pub(crate) fn write(findings: &Findings<'_>) -> String {
+    let Findings {
+        world,
+        real,
+        costs,
+        seeds,
+        command,
+    } = findings;
     let mut text = format!(
         "# The paper's tables\n\n\
          Made by `{command}`, which goes on where it was stopped. F1 in percent, mean ± standard deviation over {seeds} \
@@ -45,6 +58,9 @@ pub(crate) fn write(
     }
     if !real.is_empty() {
         real_text(&mut text, real);
+    }
+    if !costs.is_empty() {
+        quantization(&mut text, costs);
     }
     text
 }
@@ -301,6 +317,63 @@ fn real_text(text: &mut String, real: &[Scored<'_>]) {
             .iter()
             .map(|(_, scores)| fused(scores, &system).to_string());
         row(text, [title(&system).to_owned()].into_iter().chain(ours));
+    }
+}
+
+fn quantization(text: &mut String, costs: &[Cost]) {
+    line(text, "\n## What quantization costs\n");
+    line(
+        text,
+        "Each checkpoint in every type, on its test sentences, on the CPU (which multiplies `q8` and `q4` with activations of 8 \
+         bits): answers that are lost and new against `f32`, of how many; and the Kullback-Leibler divergence from what \
+         `f32` says, the mean over sentences. Then the layers that it comes from: how much of the divergence of `q8` is \
+         gone where one alone is kept wider. `morelet-convert model --gate-on` measures the same for any checkpoint.\n",
+    );
+    let cells = [
+        "Checkpoint",
+        "Type",
+        "Bytes",
+        "F1",
+        "Loss",
+        "Lost, new, of",
+        "Divergence",
+        "Layers",
+    ];
+    head(text, &cells.map(str::to_owned));
+    for cost in costs {
+        let of = |pointer: &str| cost.report.pointer(pointer).and_then(Value::as_array);
+        let layers = of("/gate/layers")
+            .into_iter()
+            .flatten()
+            .take(2)
+            .filter_map(|layer| {
+                let share = 100.0 * layer["share"].as_f64()?;
+                let name = layer["keep"].as_str()?.split('=').next()?.to_owned();
+                Some(format!("`{name}` {share:.0} %"))
+            });
+        let layers = layers.collect::<Vec<_>>().join(", ");
+        for (at, one) in of("/gate/types").into_iter().flatten().enumerate() {
+            let number = |key: &str| one[key].as_f64().unwrap_or(f64::NAN);
+            let changed = |key: &str| one["changed"][key].as_u64().unwrap_or(0);
+            let is_q8 = one["quantization"] == "q8";
+            row(
+                text,
+                [
+                    if at == 0 {
+                        cost.title.clone()
+                    } else {
+                        String::new()
+                    },
+                    one["quantization"].as_str().unwrap_or_default().to_owned(),
+                    one["bytes"].to_string(),
+                    format!("{:.2}", number("f1")),
+                    format!("{:.2}", number("f1_loss")),
+                    format!("{}, {}, {}", changed("lost"), changed("new"), changed("of")),
+                    format!("{:.1e}", number("divergence")),
+                    if is_q8 { layers.clone() } else { String::new() },
+                ],
+            );
+        }
     }
 }
 

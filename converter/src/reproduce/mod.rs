@@ -9,6 +9,7 @@
 //! sentences of the paper ───────────┴─► sets ──► experts ──► gates ──► systems ──► scores ──► document
 //! ```
 
+mod costs;
 mod document;
 mod figures;
 mod jobs;
@@ -16,7 +17,8 @@ mod real;
 mod sets;
 mod systems;
 
-pub(crate) use document::write as write_document;
+pub(crate) use costs::{real_costs, world_costs};
+pub(crate) use document::{Findings, write as write_document};
 pub(crate) use jobs::Jobs;
 pub(crate) use real::real_sets;
 pub(crate) use sets::{Set, world_sets};

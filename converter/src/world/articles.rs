@@ -8,7 +8,7 @@
 
 use super::facts::{Fact, Relation, Thing};
 use super::kind::Kind;
-use super::random::Random;
+use crate::random::Random;
 
 /// An article of the encyclopedia.
 pub struct Article {

@@ -8,7 +8,7 @@
 
 use super::kind::Kind;
 use super::names::Names;
-use super::random::Random;
+use crate::random::Random;
 
 /// A part of the world that lends its things to one part of the posts. Facts never
 /// lead from one part to another, so nothing that training saw is asked in a test.

@@ -12,8 +12,9 @@
 
 use super::kind::Kind;
 use super::picture::{Look, draw};
-use super::{Random, Split, World, vocabulary};
+use super::{Split, World, vocabulary};
 use crate::checkpoint::tokenizer::clip_tokenizer;
+use crate::random::Random;
 use crate::{Error, Result};
 use serde_json::json;
 use std::fmt::Write as _;

@@ -41,21 +41,13 @@ mod vocabulary;
 mod wording;
 mod write;
 
-pub use articles::Article;
-pub use facts::{Fact, Relation, Split, Thing};
-pub use kind::Kind;
-pub use names::syllables;
-pub use picture::{Look, Raster, draw};
-pub use posts::{Group, Picture, Post};
-pub use random::Random;
-pub use relations::Question;
-pub use vocabulary::unigram;
-pub use wording::Wording;
-
 use crate::Result;
-// Under this name the modules of a world find it beside themselves.
-use crate::random;
+use crate::random::Random;
+use articles::Article;
+use facts::{Fact, Split, Thing};
 use names::Names;
+use posts::Post;
+use relations::Question;
 use std::path::Path;
 
 /// How much of everything a world has.
@@ -137,7 +129,22 @@ impl World {
     /// # Errors
     /// What the operating system refuses.
     pub fn write(&self, directory: &Path) -> Result<()> {
-        write::write(self, directory)
+        write::write_encyclopedia(self, directory)?;
+        self.parts
+            .iter()
+            .try_for_each(|part| write::write_part(self, part, usize::MAX, directory))
+    }
+
+    /// Writes the encyclopedia, and of the posts only the first of the test, so many of each task.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn write_sample(&self, posts: usize, directory: &Path) -> Result<()> {
+        write::write_encyclopedia(self, directory)?;
+        let tests = self.parts.iter().filter(|part| part.split == Split::Test);
+        tests
+            .into_iter()
+            .try_for_each(|part| write::write_part(self, part, posts, directory))
     }
 
     /// Writes tokenizers, and captions with pictures for a CLIP, as described in `learning.rs`; after

@@ -7,7 +7,7 @@
 //! tokenizer that has them as its pieces writes every name, also those of the test
 //! split, in pieces that a small model has seen a thousand times.
 
-use super::random::Random;
+use crate::random::Random;
 use std::collections::BTreeSet;
 
 /// What a syllable begins with.

@@ -5,7 +5,7 @@
 
 use super::drawing::{self, Frame, SIDE};
 use super::kind::Kind;
-use super::random::Random;
+use crate::random::Random;
 use crate::{Error, Result};
 use std::fs::{File, create_dir_all};
 use std::io::BufWriter;

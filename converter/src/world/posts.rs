@@ -6,8 +6,8 @@
 use super::facts::{Split, Thing};
 use super::kind::Kind;
 use super::names::Names;
-use super::random::Random;
 use super::wording::{Style, Wording, compose};
+use crate::random::Random;
 
 /// Where the answer to a post is to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,8 +9,8 @@ use super::facts::{Fact, Relation, Split, Thing};
 use super::kind::Kind;
 use super::names::Names;
 use super::posts::{Group, Picture, irrelevant_picture, nickname, picture_of};
-use super::random::Random;
 use super::wording::{Style, Wording, compose, decorate};
+use crate::random::Random;
 
 /// A post with a subject, an object and the relation between them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! guess whether an encyclopedia will know the name.
 
 use super::kind::Kind;
-use super::random::Random;
+use crate::random::Random;
 
 /// What may come before a post's core, whatever its style; half of the posts have nothing there.
 const OPENERS: [&str; 14] = [

@@ -11,11 +11,11 @@
 //! Two more keys tell what the program is not to know: `group`, and under `shows` the
 //! kind of what the picture shows and the title of its article.
 
-use super::World;
 use super::articles::Article;
 use super::facts::Thing;
 use super::picture::{Look, draw};
 use super::posts::{Group, Picture};
+use super::{Part, World};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -55,8 +55,8 @@ pub fn dump(articles: &[Article]) -> String {
     xml
 }
 
-/// Writes every file of the world.
-pub fn write(world: &World, directory: &Path) -> Result<()> {
+/// Writes the encyclopedia with its pictures.
+pub fn write_encyclopedia(world: &World, directory: &Path) -> Result<()> {
     let wiki = directory.join("wiki");
     write_file(&wiki.join("encyclopedia.xml"), dump(&world.articles))?;
     for thing in &world.things {
@@ -68,26 +68,28 @@ pub fn write(world: &World, directory: &Path) -> Result<()> {
         };
         draw(&look, 0).write_png(&path)?;
     }
-    for part in &world.parts {
-        let split = part.split.name();
-        let mut lines = Lines::new(world, directory, format!("ner-{split}"));
-        for post in &part.posts {
-            let line = json!({"tokens": post.wording.tokens, "gold": post.bio()});
-            lines.add(line, post.group, &post.picture)?;
-        }
-        write_file(&directory.join(format!("ner/{split}.jsonl")), lines.text)?;
-        let mut lines = Lines::new(world, directory, format!("re-{split}"));
-        for question in &part.questions {
-            let spans = &question.wording.spans;
-            let line = json!({
-                "tokens": question.wording.tokens, "gold": question.gold(),
-                "subject": [spans[0].0, spans[0].1], "object": [spans[1].0, spans[1].1],
-            });
-            lines.add(line, question.group, &question.picture)?;
-        }
-        write_file(&directory.join(format!("re/{split}.jsonl")), lines.text)?;
-    }
     Ok(())
+}
+
+/// Writes the first posts of a part, at most so many of each task, with their pictures.
+pub fn write_part(world: &World, part: &Part, most: usize, directory: &Path) -> Result<()> {
+    let split = part.split.name();
+    let mut lines = Lines::new(world, directory, format!("ner-{split}"));
+    for post in part.posts.iter().take(most) {
+        let line = json!({"tokens": post.wording.tokens, "gold": post.bio()});
+        lines.add(line, post.group, &post.picture)?;
+    }
+    write_file(&directory.join(format!("ner/{split}.jsonl")), lines.text)?;
+    let mut lines = Lines::new(world, directory, format!("re-{split}"));
+    for question in part.questions.iter().take(most) {
+        let spans = &question.wording.spans;
+        let line = json!({
+            "tokens": question.wording.tokens, "gold": question.gold(),
+            "subject": [spans[0].0, spans[0].1], "object": [spans[1].0, spans[1].1],
+        });
+        lines.add(line, question.group, &question.picture)?;
+    }
+    write_file(&directory.join(format!("re/{split}.jsonl")), lines.text)
 }
 
 /// The lines of one file, and the pictures that they name.

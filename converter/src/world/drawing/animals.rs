@@ -3,7 +3,7 @@
 use super::canvas::{Drawing, between};
 use super::colour::{BLACK, GRASS, SKY, WHITE, WOOD, furs, mix, paint, paint_on, paints, shade};
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A dog's face: ears that hang, a snout, the tongue out, a collar.
 pub fn dog(on: &mut Drawing, random: &mut Random) {

@@ -1,6 +1,6 @@
 //! Colours, and which of them go where.
 
-use crate::world::Random;
+use crate::random::Random;
 
 /// Red, green and blue.
 pub type Rgb = [u8; 3];

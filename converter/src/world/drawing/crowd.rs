@@ -6,7 +6,7 @@ use super::colour::{
 };
 use super::emblem::{Emblem, football};
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// How a shirt is coloured.
 #[derive(Clone, Copy)]

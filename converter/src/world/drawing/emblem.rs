@@ -2,7 +2,7 @@
 
 use super::canvas::{Drawing, Point};
 use super::colour::Rgb;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A figure of one colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

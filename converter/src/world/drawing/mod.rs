@@ -19,7 +19,7 @@ mod works;
 pub use canvas::{Drawing, Frame, SIDE};
 
 use super::kind::Kind;
-use super::random::Random;
+use crate::random::Random;
 
 /// Draws a thing of a kind.
 pub fn draw(kind: Kind, random: &mut Random) -> Drawing {

@@ -4,7 +4,7 @@ use super::canvas::{Drawing, Point};
 use super::colour::{GRASS, Rgb, SKY, STEEL, WHITE, mix, paint, paint_on, paints, shade};
 use super::emblem::{Emblem, football};
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A shield in the club's colours with a football.
 pub fn football_club(on: &mut Drawing, random: &mut Random) {

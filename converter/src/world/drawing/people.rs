@@ -5,7 +5,7 @@ use super::colour::{
     BLACK, Rgb, SKY, STEEL, WHITE, WOOD, hair, mix, paint, paint_on, paints, shade, skin,
 };
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A head, and what a person is known by.
 struct Head {

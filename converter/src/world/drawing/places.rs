@@ -3,7 +3,7 @@
 use super::canvas::{Drawing, Point};
 use super::colour::{GRASS, Rgb, SKY, WHITE, WOOD, mix, paint, paints, shade};
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// The sky over a place, which is much the same everywhere.
 fn weather(on: &mut Drawing, random: &mut Random) -> Rgb {

@@ -4,7 +4,7 @@ use super::canvas::{Drawing, Point};
 use super::colour::{BLACK, STEEL, WHITE, mix, paint, paint_on, paints, shade};
 use super::emblem::Emblem;
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A plate from above between knife and fork.
 pub fn meal(on: &mut Drawing, random: &mut Random) {

@@ -4,7 +4,7 @@ use super::canvas::{Drawing, Point};
 use super::colour::{BLACK, Rgb, WHITE, WOOD, mix, paint, paint_on, paints, shade};
 use super::emblem::Emblem;
 use super::within;
-use crate::world::Random;
+use crate::random::Random;
 
 /// A book that stands on a table, a little from the side.
 pub fn novel(on: &mut Drawing, random: &mut Random) {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Options of `train task` on real sentences.
-const TRAINING: &str =
-    "--init random --hidden 96 --layers 2 --heads 4 --max-length 96 --epochs 10 --rate 1e-3";
+const TRAINING: &str = "--init random --hidden 64 --layers 2 --heads 4 --max-length 96 --epochs 8 --batch 32 --rate 2e-3 \
+     --dropout 0.1 --word-dropout 0.1";
 
 /// The sets that are there under `data`, written as JSON lines with the paragraphs that each sentence retrieves.
 ///

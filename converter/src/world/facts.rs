@@ -179,7 +179,7 @@ pub fn facts(things: &[Thing], random: &mut Random) -> Vec<Fact> {
     for (of, thing) in things.iter().enumerate() {
         if thing.kind.label() == Some("PER")
             && random.chance(0.5)
-            && let Some(to) = other(things, of, &main_fact(Kind::Dog).0[..], random)
+            && let Some(to) = other(things, of, main_fact(Kind::Dog).0, random)
         {
             let relation = Some(Relation::Peer);
             facts.push(Fact {

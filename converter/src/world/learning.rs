@@ -77,7 +77,7 @@ fn anchored(paragraph: &str) -> String {
 
 /// Writes captions and their pictures, and returns the texts to learn from.
 fn captions(world: &World, seed: u64, directory: &Path) -> Result<String> {
-    let random = &mut Random::new(seed ^ 0x0063_6c69_70);
+    let random = &mut Random::new(seed ^ 0x636c_6970);
     let mut files = Files {
         directory,
         lines: Default::default(),

@@ -1,5 +1,6 @@
 //! What holds for every world.
 
+use super::posts::Group;
 use super::*;
 use std::collections::BTreeSet;
 

@@ -63,9 +63,9 @@ impl Sample {
 
     fn train(&self, to: &Path, more: &[&str]) -> String {
         let [train, dev] = &self.halves;
-        let line = ["train", "gate", text(&self.average), "--train", text(train)];
-        let line = line.iter().chain(&["--dev", text(dev), "--device", "cpu"]);
-        let line = line.chain(&["-o", text(to)]).chain(more);
+        let mut line = vec!["train", "gate", text(&self.average), "--train", text(train)];
+        line.extend(["--dev", text(dev), "--device", "cpu", "-o", text(to)]);
+        line.extend(more);
         self.workshop.tools.convert(line).ok().stderr
     }
 
@@ -152,11 +152,9 @@ fn a_bundle_that_has_nothing_to_weigh_is_refused() {
     let gate = sample.workshop.path("gate.safetensors");
     let [train, dev] = &sample.halves;
     let line = |bundle: &Path| {
-        let line = ["train", "gate", text(bundle), "-o", text(&gate)];
-        let line = line
-            .iter()
-            .chain(&["--train", text(train), "--dev", text(dev)]);
-        line.map(ToString::to_string).collect::<Vec<_>>()
+        let mut line = vec!["train", "gate", text(bundle), "-o", text(&gate)];
+        line.extend(["--train", text(train), "--dev", text(dev)]);
+        line.into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let run = sample.workshop.tools.convert(line(&one));
     run.refused(1, &["one.morelet", "two experts"]);

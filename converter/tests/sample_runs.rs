@@ -132,6 +132,42 @@ fn sample_makes_bundles_that_know_what_they_looked_up_and_a_page() {
 }
 
 #[test]
+fn a_world_is_the_same_again_and_takes_no_other_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = "--articles 200 --train 8 --dev 4 --test 4";
+    for name in ["one", "two"] {
+        convert(folder.path(), &format!("world -o @{name} {small}")).unwrap();
+    }
+    let read = |name: &str, file: &str| fs::read(folder.path().join(name).join(file)).unwrap();
+    for file in [
+        "wiki/encyclopedia.xml",
+        "ner/train.jsonl",
+        "re/test.jsonl",
+        "clip/dev.jsonl",
+        "tokenizer.json",
+    ] {
+        assert_eq!(read("one", file), read("two", file), "{file}");
+    }
+    convert(folder.path(), &format!("world -o @two --seed 2 {small}")).unwrap();
+    assert_ne!(
+        read("one", "ner/train.jsonl"),
+        read("two", "ner/train.jsonl")
+    );
+
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("mine.txt"), "kept").unwrap();
+    let error = convert(folder.path(), &format!("world -o @other {small}")).unwrap_err();
+    assert_eq!(error.exit_code(), 1, "{}", error.chain());
+    assert_eq!(fs::read_to_string(other.join("mine.txt")).unwrap(), "kept");
+    for line in ["--articles 100", "--train 20000"] {
+        let error = convert(folder.path(), &format!("world -o @large {line}")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}: {}", error.chain());
+    }
+    assert!(!folder.path().join("large").exists());
+}
+
+#[test]
 fn image_index_says_which_picture_is_bad_and_leaves_it_out_if_asked() {
     let folder = tempfile::tempdir().unwrap();
     world(folder.path());

@@ -2,7 +2,13 @@
 
 use crate::world::{Size, World};
 use crate::{Console, Error, Result};
+use morelet_mapped::AtomicDir;
 use std::path::PathBuf;
+
+/// What every world has, and marks its directory.
+const MARKER: &str = "tokenizer.json";
+/// Names that a world may need; a few thousand more can be made.
+const NAMES: usize = 16_000;
 
 /// Arguments of `world`.
 #[derive(Debug, clap::Args)]
@@ -41,20 +47,28 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         let message = format!("--articles: expected 200 to 8000, got {}", args.articles);
         return Err(Error::usage(message));
     }
-    let occupied = std::fs::read_dir(&args.output).is_ok_and(|mut files| files.next().is_some());
-    if occupied && !args.output.join("wiki/encyclopedia.xml").is_file() {
-        let message = "expected an earlier world, an empty directory or none, got one with other files: give another path";
-        return Err(Error::input(message).at(&args.output));
-    }
     let size = Size {
         articles: args.articles,
         train: args.train,
         dev: args.dev,
         test: args.test,
     };
+    // A name is used once, and there are only so many; a post in four of two tasks has nicknames, which are names.
+    let posts = args
+        .train
+        .saturating_add(args.dev)
+        .saturating_add(args.test);
+    let names = args.articles.saturating_add(posts).saturating_mul(3) / 2;
+    if names > NAMES {
+        let message = format!("too large a world: {names} names are needed, and there are {NAMES}");
+        return Err(Error::usage(message));
+    }
+    let directory = AtomicDir::replace(&args.output, MARKER)?;
     let world = World::new(args.seed, &size);
-    world.write(&args.output)?;
-    world.write_learning(args.seed, &args.output)?;
+    world.write(directory.path())?;
+    console.check()?;
+    world.write_learning(args.seed, directory.path())?;
+    directory.commit()?;
     console.say(format_args!(
         "{}: {} articles, {} facts between them, {} posts of each task",
         args.output.display(),

@@ -185,6 +185,24 @@ fn table3(text: &mut String, world: &[Scored<'_>]) {
         }
         row(text, cells);
     }
+    line(text, "");
+    for (set, scores) in world {
+        let [average, gate] =
+            [System::Average("text", "image"), MOE].map(|system| fused(scores, &system));
+        let gains = gate
+            .0
+            .iter()
+            .zip(&average.0)
+            .map(|(gate, average)| gate - average);
+        line(
+            text,
+            format!(
+                "* {}: MoE less average, text + image, seed by seed: {}",
+                set.title,
+                Figures(gains.collect())
+            ),
+        );
+    }
 }
 
 fn table4(text: &mut String, world: &[Scored<'_>]) {
@@ -288,7 +306,7 @@ fn table6(text: &mut String, world: &[Scored<'_>]) {
             "Viterbi".to_owned(),
         ],
     );
-    for (set, scores) in world.iter().filter(|(set, _)| set.task() == "ner") {
+    for (_, scores) in world.iter().filter(|(set, _)| set.task() == "ner") {
         for name in ["none", "text", "image"] {
             let system = System::Single(name);
             let of = scores.get(&system).map_or(&[][..], Vec::as_slice);
@@ -296,7 +314,6 @@ fn table6(text: &mut String, world: &[Scored<'_>]) {
             let viterbi = Figures::of(of, &format!("/experts/{name}/viterbi/f1")).to_string();
             row(text, [title(&system).to_owned(), marginals, viterbi]);
         }
-        let _ = set;
     }
 }
 
@@ -304,7 +321,7 @@ fn real_text(text: &mut String, real: &[Scored<'_>]) {
     line(text, "\n## Real sentences, text alone\n");
     line(
         text,
-        "The paper's sentences without their pictures, which cannot be had here, and paragraphs of 28,994 articles of \
+        "The paper's sentences without their pictures, which cannot be had here, and paragraphs of \
          Wikipedia. **No expert is pretrained**: small ones that start from nothing on a few thousand tweets. What a \
          pretrained model does with the same contexts, this does not say.\n",
     );

@@ -60,7 +60,7 @@ pub(crate) fn world_sets(jobs: &Jobs<'_>, folder: &Path, seed: u64) -> Result<Ve
     ])?;
     jobs.run(vec![
         // Pictures are looked for beside the list of them.
-        Job::new(at("world/wiki/corpus.jsonl"), text(&["corpus"])).with([
+        Job::new(at("world/wiki/images.jsonl"), text(&["corpus"])).with([
             arg("world/wiki/encyclopedia.xml"),
             "-o".into(),
             arg("world/wiki"),

@@ -143,16 +143,18 @@ pub(crate) fn labels(items: &[Item]) -> Vec<String> {
         (!nothing, kind.to_owned(), prefix.to_owned())
     };
     all.sort_by_key(key);
-    // A type that occurs only inside or only at its beginning has both labels all the same.
+    // A type that occurs only inside, or in words of its own alone, has both labels all the same.
     let mut complete: Vec<String> = Vec::new();
     for label in all {
-        if let Some(kind) = label.strip_prefix("I-") {
-            let begin = format!("B-{kind}");
-            if !complete.contains(&begin) {
-                complete.push(begin);
+        let both = match label.split_once('-') {
+            Some(("B" | "I", kind)) => vec![format!("B-{kind}"), format!("I-{kind}")],
+            _ => vec![label],
+        };
+        for label in both {
+            if !complete.contains(&label) {
+                complete.push(label);
             }
         }
-        complete.push(label);
     }
     complete
 }
@@ -212,5 +214,29 @@ impl Reader<'_> {
             )?,
             None => Input::ner(self.tokenizer, self.config, words, contexts)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(gold: &[&str]) -> Item {
+        Item {
+            query: Query::tokens(vec!["w"; gold.len()]),
+            words: vec!["w".to_owned(); gold.len()],
+            spans: None,
+            contexts: Vec::new(),
+            gold: gold.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_type_has_both_labels_whichever_occurs() {
+        let items = [item(&["B-PER", "O", "I-LOC"]), item(&["B-ORG", "I-ORG"])];
+        let all = labels(&items);
+        let wanted = ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"];
+        assert_eq!(all, wanted);
+        assert_eq!(labels(&[item(&["peer", "None"])]), ["None", "peer"]);
     }
 }

@@ -54,6 +54,8 @@ impl Start {
         let plan = match same.ok().filter(has_head) {
             Some(plan) => plan,
             None => {
+                console
+                    .say("the head is drawn at random: the checkpoint has none for these labels");
                 let kind = Some(ModelKind::Encoder);
                 Plan::new(&checkpoint, &Wishes { kind, ..wishes }, console)?
             }

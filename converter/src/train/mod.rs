@@ -14,6 +14,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod contexts;
 pub(crate) mod data;
+pub(crate) mod fingerprint;
 pub(crate) mod initial;
 pub(crate) mod observations;
 pub(crate) mod run;

@@ -210,7 +210,9 @@ fn load(
     for pair in lengths.chunks_exact(2) {
         let (count, width) = (pair[0] as usize, pair[1] as usize);
         let part = |values: &[f32], start: usize, count: usize| {
-            values.get(start..start + count).map(<[f32]>::to_vec)
+            values
+                .get(start..start.checked_add(count)?)
+                .map(<[f32]>::to_vec)
         };
         let parts = (
             part(&first, cells, count),

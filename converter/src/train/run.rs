@@ -13,6 +13,12 @@ use std::time::Instant;
 
 /// What a state is called, in the folder that stands beside the target while a run lasts.
 const STATE: &str = "state.safetensors";
+/// The weights of an epoch, while they are scored.
+pub(crate) const NOW: &str = "now.weights";
+/// What the experts said of the sentences to learn from, and of those to choose by, while a gate learns.
+pub(crate) const OBSERVED: [&str; 2] = ["train.safetensors", "dev.safetensors"];
+/// All that lies in that folder.
+const WRITTEN: [&str; 4] = [STATE, NOW, OBSERVED[0], OBSERVED[1]];
 /// Batches that are formed together, so that inputs of one batch have about one length.
 const BUCKET: usize = 16;
 
@@ -139,8 +145,12 @@ impl Done {
 
     /// Removes what was written down of the run: its result is written.
     pub(crate) fn forget(&self) {
-        // What is left behind is found by the next run of this target, and told.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // Only what a training writes: the folder may have been there before, with files of somebody else's. What cannot be
+        // removed is found by the next run of this target, and told.
+        for name in WRITTEN {
+            let _ = std::fs::remove_file(self.folder.join(name));
+        }
+        let _ = std::fs::remove_dir(&self.folder);
     }
 }
 
@@ -280,7 +290,7 @@ fn mixed(seed: u64, number: u64) -> u64 {
 pub(crate) fn folder(target: &Path) -> Result<PathBuf> {
     let Some(name) = target.file_name() else {
         return Err(Error::usage(format!(
-            "--output: expected the name of a directory, got {}",
+            "--output: expected a name, got {}",
             target.display()
         )));
     };

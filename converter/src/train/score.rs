@@ -1,6 +1,7 @@
 //! How good a model is by now, as the runtime would find.
 
 use super::data::Item;
+use super::run::NOW;
 use crate::{Error, Result};
 use morelet::{Evaluation, Prediction, Relation, Score};
 use morelet_mapped::OpenOptions;
@@ -30,7 +31,7 @@ pub(crate) fn expert(
     folder: &Path,
     cancel: &Cancel,
 ) -> Result<Score> {
-    let path = folder.join("now.weights");
+    let path = folder.join(NOW);
     write_weights(parameters, tokenizer.0, &path)?;
     let weights = Weights::open(&path, OpenOptions::default())?;
     let expert = Expert::load(weights, compute, Some(tokenizer.1.clone()))?;

@@ -29,9 +29,10 @@ pub struct Example {
 
 /// What an expert is trained on: the mean over the sentences of a batch of
 ///
-/// * −log P(y | x) of the CRF, or the cross-entropy of each word where there is none, or that of the relation; and
+/// * −log P(y | x) of the CRF, or that of the relation (where an expert for entities has no CRF: the cross-entropy of a word,
+///   the mean over all words of the batch); and
 /// * `cross_view` times the Kullback-Leibler divergence from the distribution seen with contexts, which is not changed by
-///   it, to that of the same sentence without (MoRe §2.4; Wang et al., "Improving named entity recognition by external
+///   it, to that of the same sentence without, summed over its words (MoRe §2.4; Wang et al., "Improving named entity recognition by external
 ///   context retrieving and cooperative learning", ACL 2021, equation 9). With a CRF the distributions are its posteriors,
 ///   word by word.
 #[derive(Clone, Copy, Debug, PartialEq)]

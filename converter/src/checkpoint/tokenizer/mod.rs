@@ -37,7 +37,14 @@ struct Tokens {
 }
 
 /// Tokens whose ids are hyper-parameters, or are checked against them.
-const NAMED: [&str; 5] = ["<s>", "</s>", "<unk>", "<|startoftext|>", "<|endoftext|>"];
+const NAMED: [&str; 6] = [
+    "<s>",
+    "<pad>",
+    "</s>",
+    "<unk>",
+    "<|startoftext|>",
+    "<|endoftext|>",
+];
 
 impl TokenizerFile {
     /// The tokenizer of an XLM-R.

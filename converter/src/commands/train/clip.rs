@@ -6,8 +6,9 @@ use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::plan::{Plan, Wishes, meta};
 use crate::records::Records;
 use crate::train::checkpoint::{Trained, check_target};
+use crate::train::fingerprint::Fingerprint;
 use crate::train::initial::Start;
-use crate::train::run::{self, RunArgs, Task};
+use crate::train::run::{self, NOW, RunArgs, Task};
 use crate::train::score::write_weights;
 use crate::{Console, Error, Result};
 use morelet::DeviceRequest;
@@ -133,21 +134,16 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         "producer": concat!("morelet-convert ", env!("CARGO_PKG_VERSION")),
         "run": args.run, "temperature": args.temperature, "views": args.views, "dropout": args.dropout,
     });
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(training.to_string().as_bytes());
-    for one in &train {
-        hasher.update(one.text.as_bytes());
-        for picture in &one.pictures {
-            hasher.update(picture.rgb());
-        }
+    let mut hash = Fingerprint::of(&parameters)?;
+    hash.text(&training.to_string());
+    for one in train.iter().chain(&dev) {
+        hash.numbers(one.ids.iter().map(|&id| u64::from(id)));
+        hash.numbers([one.pictures.len() as u64]);
+        one.pictures
+            .iter()
+            .for_each(|picture| hash.bytes(picture.rgb()));
     }
-    for (name, shape) in parameters.shapes() {
-        hasher.update(format!("{name} {shape:?}").as_bytes());
-        for value in parameters.values(name)? {
-            hasher.update(&value.to_le_bytes());
-        }
-    }
-    let fingerprint = hasher.finalize().to_hex().to_string();
+    let fingerprint = hash.finish();
     let task = Towers {
         args,
         train,
@@ -356,7 +352,7 @@ impl Task for Towers<'_> {
     /// How often the nearest caption of a picture is its own, and the nearest first picture of a second one; in percent,
     /// and their mean.
     fn score(&self, parameters: &Parameters, folder: &Path) -> Result<Option<(f64, Value)>> {
-        let path = folder.join("now.weights");
+        let path = folder.join(NOW);
         write_weights(parameters, self.tokenizer, &path)?;
         let clip = Clip::load(Weights::open(&path, OpenOptions::default())?, self.compute)?;
         let cancel = Cancel::new();

@@ -1,12 +1,15 @@
 //! `train gate`: U and b over two frozen experts (MoRe §2.3, equations 5 to 7).
 
+use crate::train::fingerprint::Fingerprint;
 use crate::train::observations::Observations;
-use crate::train::run::{self, RunArgs, Task};
+use crate::train::run::{self, OBSERVED, RunArgs, Task};
 use crate::train::tensors::Tensors;
 use crate::{Console, Error, Result};
 use morelet::{
-    Bundle, DeviceRequest, Evaluation, Prediction, Relation, Session, SessionOptions, Task as Asked,
+    Bundle, DeviceRequest, Evaluation, ImageSource, Prediction, Queries, Relation, Session,
+    SessionOptions, Task as Asked,
 };
+use morelet_mapped::AtomicFile;
 use morelet_models::Cancel;
 use morelet_models::device::Compute;
 use morelet_models::train::{Loss, MixtureLoss, Observation, Parameters};
@@ -62,6 +65,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     args.run.check()?;
+    // Whether the file can be written is told before the work.
+    drop(AtomicFile::create(&args.output)?);
     let bundle = Bundle::open(&args.bundle)?;
     let experts = bundle.experts().len();
     if experts != 2 {
@@ -80,7 +85,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     })?;
     let folder = run::folder(&args.output)?;
     let observe = |path: &Path, name: &str| {
-        let key = key(&bundle, path)?;
+        let key = key(&bundle, path, args.images.as_deref())?;
         let cache = folder.join(name);
         Observations::make(
             &session,
@@ -89,8 +94,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
             console,
         )
     };
-    let train = observe(&args.train, "train.safetensors")?;
-    let dev = observe(&args.dev, "dev.safetensors")?;
+    let train = observe(&args.train, OBSERVED[0])?;
+    let dev = observe(&args.dev, OBSERVED[1])?;
     let labels = bundle.manifest().labels.len();
     let config = GateConfig {
         rows: if args.scalar { 1 } else { labels as u32 },
@@ -119,7 +124,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         before.f1,
         task.alone()?
     ));
-    let fingerprint = fingerprint(args, &task);
+    let fingerprint = fingerprint(args, &task, &parameters)?;
     let output = &args.output;
     let mut done = run::train(
         &args.run,
@@ -164,33 +169,34 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     Ok(())
 }
 
-/// What tells one set of observations from another: the bundle's parts, and the bytes of the file.
-fn key(bundle: &Bundle, path: &Path) -> Result<String> {
+/// What tells one set of observations from another: this program, the bundle, the file, and the pictures that it names.
+fn key(bundle: &Bundle, path: &Path, images: Option<&Path>) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    for part in &bundle.manifest().parts {
-        hasher.update(part.root.as_bytes());
-    }
-    let manifest = serde_json::to_string(&bundle.manifest().experts)
-        .map_err(|error| Error::input(error.to_string()))?;
-    hasher.update(manifest.as_bytes());
+    hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+    // With the seed of random contexts, and the hashes of all parts.
+    hasher.update(bundle.manifest().to_json().as_bytes());
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     hasher.update(&bytes);
+    for query in Queries::open(path, None, images)? {
+        if let Some(ImageSource::File(picture)) = query?.image {
+            // One that is not there is told when it is shown.
+            let bytes = std::fs::read(&picture).unwrap_or_default();
+            hasher.update(blake3::hash(&bytes).as_bytes());
+        }
+    }
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn fingerprint(args: &Args, task: &Gate<'_>) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let options = json!([args.run, args.scalar, args.unnormalized]);
-    hasher.update(options.to_string().as_bytes());
-    for one in &task.train.all {
-        for value in one.first.iter().chain(&one.second).chain(&one.features) {
-            hasher.update(&value.to_le_bytes());
+fn fingerprint(args: &Args, task: &Gate<'_>, parameters: &Parameters) -> Result<String> {
+    let mut hash = Fingerprint::of(parameters)?;
+    hash.text(&json!([args.run, args.unnormalized]).to_string());
+    for one in task.train.all.iter().chain(&task.dev.all) {
+        for values in [&one.first, &one.second, &one.features] {
+            hash.floats(values);
         }
-        for &label in &one.gold {
-            hasher.update(&(label as u64).to_le_bytes());
-        }
+        hash.numbers(one.gold.iter().map(|&label| label as u64));
     }
-    hasher.finalize().to_hex().to_string()
+    Ok(hash.finish())
 }
 
 /// A gate in training.

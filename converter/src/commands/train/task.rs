@@ -1,10 +1,12 @@
 //! `train task`: an expert (MoRe §2.4).
 
 use crate::checkpoint::json;
+use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::plan;
 use crate::train::checkpoint::{Trained, check_target};
 use crate::train::contexts::{ContextArgs, Contexts};
 use crate::train::data::{self, Item, Reader};
+use crate::train::fingerprint::Fingerprint;
 use crate::train::initial::Start;
 use crate::train::run::{self, RunArgs, Task};
 use crate::train::score;
@@ -17,9 +19,6 @@ use morelet_models::weights::{Activation, Architecture, ModelKind, Pooling, Xlmr
 use morelet_models::{Cancel, Tokenizer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-/// The longest `tokenizer.json`: as for `model`.
-const MAX_TOKENIZER: u64 = 64 << 20;
 
 /// Arguments of `train task`.
 #[derive(Debug, clap::Args)]
@@ -245,31 +244,33 @@ impl Args {
             let path = &self.init;
             return Start::from_checkpoint(path, kind, labels, crf, self.max_length, console);
         };
-        let json = json::read_bytes(tokenizer, MAX_TOKENIZER)?;
-        let read = Tokenizer::new(&json).map_err(|error| Error::from(error).at(tokenizer))?;
+        let tokenizer = TokenizerFile::read(tokenizer.clone())?;
+        let pad = tokenizer.required("<pad>")?;
+        let end = tokenizer.required("</s>")?;
         let max_length = self.max_length.unwrap_or(128);
         let config = XlmrConfig {
-            vocab_size: read.vocabulary() as u32,
+            vocab_size: tokenizer.largest().saturating_add(1),
             hidden_size: self.hidden,
             num_hidden_layers: self.layers,
             num_attention_heads: self.heads,
             intermediate_size: self.intermediate.unwrap_or(self.hidden.saturating_mul(4)),
-            max_position_embeddings: max_length.saturating_add(2),
+            // Positions are counted from the padding id plus 1.
+            max_position_embeddings: max_length.saturating_add(pad).saturating_add(1),
             type_vocab_size: 1,
             layer_norm_eps: 1e-5,
             hidden_act: Activation::Gelu,
-            pad_token_id: 1,
-            bos_token_id: 0,
-            eos_token_id: 2,
-            unk_token_id: 3,
+            pad_token_id: pad,
+            bos_token_id: tokenizer.required("<s>")?,
+            eos_token_id: end,
+            unk_token_id: tokenizer.unk()?,
             max_length,
             pooling: Pooling::First,
-            separator: vec![2],
+            separator: vec![end],
             crf,
             head_norm: false,
         };
         let meta = plan::meta(kind, Architecture::Xlmr(config), labels.to_vec());
-        Ok(Start::of(meta, json))
+        Ok(Start::of(meta, tokenizer.json))
     }
 
     /// Everything that decides the result, but the data and the device.
@@ -294,25 +295,13 @@ fn fingerprint<'a>(
     examples: impl Iterator<Item = &'a Example>,
     parameters: &Parameters,
 ) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(training.to_string().as_bytes());
-    // No tensor has another shape for another number of heads.
-    hasher.update(format!("{:?}", parameters.meta().architecture).as_bytes());
+    let mut hash = Fingerprint::of(parameters)?;
+    hash.text(&training.to_string());
     for example in examples {
-        for id in &example.input.ids {
-            hasher.update(&id.to_le_bytes());
-        }
-        for &label in &example.gold {
-            hasher.update(&(label as u64).to_le_bytes());
-        }
+        hash.numbers(example.input.ids.iter().map(|&id| u64::from(id)));
+        hash.numbers(example.gold.iter().map(|&label| label as u64));
     }
-    for (name, shape) in parameters.shapes() {
-        hasher.update(format!("{name} {shape:?}").as_bytes());
-        for value in parameters.values(name)? {
-            hasher.update(&value.to_le_bytes());
-        }
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(hash.finish())
 }
 
 fn labels_of(path: &Path) -> Result<Vec<String>> {

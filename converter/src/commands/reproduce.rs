@@ -83,7 +83,10 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     if let Some(data) = &args.data {
         costs.extend(real_costs(&jobs, data, &work.join("real"))?);
     }
-    let mut command = format!("morelet-convert reproduce --world-seed {}", args.world_seed);
+    let mut command = format!(
+        "morelet-convert reproduce --world-seed {} --seeds {}",
+        args.world_seed, args.seeds
+    );
     if args.data.is_some() {
         command.push_str(" --data DIR --tokenizer FILE --text-index F.index");
     }

@@ -99,6 +99,7 @@ fn title(system: &System) -> &'static str {
         System::Average(..) => "Average, image + image",
         System::Gate("text", _) => "MoE, text + text",
         System::Gate(..) => "MoE, image + image",
+        System::Learned(_) => "MoE, learned otherwise",
         System::Single(_) => "Expert",
     }
 }
@@ -182,6 +183,22 @@ fn table3(text: &mut String, world: &[Scored<'_>]) {
         for (_, scores) in world {
             cells.push(fused(scores, &System::Average(first, second)).to_string());
             cells.push(fused(scores, &System::Gate(first, second)).to_string());
+        }
+        row(text, cells);
+    }
+    for (option, told) in [
+        ("scalar", "text + image, one weight for all labels"),
+        (
+            "unnormalized",
+            "text + image, learned by the mixture as it is",
+        ),
+    ] {
+        let mut cells = vec![told.to_owned()];
+        for (_, scores) in world {
+            cells.extend([
+                String::new(),
+                fused(scores, &System::Learned(option)).to_string(),
+            ]);
         }
         row(text, cells);
     }
@@ -343,7 +360,7 @@ fn quantization(text: &mut String, costs: &[Cost]) {
         text,
         "Each checkpoint in every type, on its test sentences, on the CPU (which multiplies `q8` and `q4` with activations of 8 \
          bits): answers that are lost and new against `f32`, of how many; and the Kullback-Leibler divergence from what \
-         `f32` says, the mean over sentences. Then the layers that it comes from: how much of the divergence of `q8` is \
+         `f32` says, the mean over words (or pairs of spans), in nats. Then the layers that it comes from: how much of the divergence of `q8` is \
          gone where one alone is kept wider. `morelet-convert model --gate-on` measures the same for any checkpoint.\n",
     );
     let cells = [

@@ -21,6 +21,8 @@ pub(crate) enum System {
     Average(&'static str, &'static str),
     /// Two by a gate.
     Gate(&'static str, &'static str),
+    /// Text and image by a gate that learned with an option of `train gate`.
+    Learned(&'static str),
 }
 
 impl System {
@@ -30,6 +32,16 @@ impl System {
             Self::Single(context) => (*context).to_owned(),
             Self::Average(first, second) => format!("average-{first}-{second}"),
             Self::Gate(first, second) => format!("gate-{first}-{second}"),
+            Self::Learned(option) => format!("gate-text-image-{option}"),
+        }
+    }
+
+    /// The contexts of its two experts, where it has a gate over them, and the options that it learns with.
+    fn gate(&self) -> Option<([&'static str; 2], Option<String>)> {
+        match self {
+            Self::Gate(first, second) => Some(([first, second], None)),
+            Self::Learned(option) => Some((["text", "image"], Some(format!("--{option}")))),
+            Self::Single(_) | Self::Average(..) => None,
         }
     }
 
@@ -41,6 +53,7 @@ impl System {
             for (first, second) in [("text", "text"), ("image", "image"), ("text", "image")] {
                 all.extend([Self::Average(first, second), Self::Gate(first, second)]);
             }
+            all.extend(["scalar", "unnormalized"].map(Self::Learned));
         }
         all
     }
@@ -147,7 +160,7 @@ impl Work<'_> {
 
     /// The bundle of a system. For a gate first the average of its experts, which the gate learns from, then itself.
     fn bundle(&self, system: &System, seed: u64, gated: bool) -> Option<Job> {
-        let is_gate = matches!(system, System::Gate(..));
+        let is_gate = system.gate().is_some();
         if gated != is_gate {
             return None;
         }
@@ -162,12 +175,15 @@ impl Work<'_> {
         );
         // Two experts with one kind of context are those of two seeds.
         let other = seed % self.seeds + 1;
-        let experts = match system {
-            System::Single(context) => vec![(*context, *context, seed)],
-            System::Average(a, b) | System::Gate(a, b) if a == b => {
-                vec![(*a, *a, seed), ("other", *b, other)]
-            }
-            System::Average(a, b) | System::Gate(a, b) => vec![(*a, *a, seed), (*b, *b, seed)],
+        let two = match system {
+            System::Average(first, second) => Some([*first, *second]),
+            _ => system.gate().map(|(two, _)| two),
+        };
+        let experts = match (system, two) {
+            (_, Some([a, b])) if a == b => vec![(a, a, seed), ("other", b, other)],
+            (_, Some([a, b])) => vec![(a, a, seed), (b, b, seed)],
+            (System::Single(context), None) => vec![(*context, *context, seed)],
+            (_, None) => return None,
         };
         for (name, context, seed) in experts {
             let weights = self.file(context, seed, "weights");
@@ -177,7 +193,7 @@ impl Work<'_> {
         job = match system {
             System::Single(_) => job,
             System::Average(..) => job.with(["--average"]),
-            System::Gate(..) => {
+            System::Gate(..) | System::Learned(_) => {
                 let gate = self.file(&format!("{}-gate", system.name()), seed, "weights");
                 job.with(["--gate".into(), gate.into_os_string()])
             }
@@ -193,9 +209,7 @@ impl Work<'_> {
     }
 
     fn train_gate(&self, system: &System, seed: u64) -> Option<Job> {
-        let System::Gate(first, second) = system else {
-            return None;
-        };
+        let ([first, second], option) = system.gate()?;
         let average = System::Average(first, second);
         let bundle = self.file(&average.name(), seed, "morelet");
         let target = self.file(&system.name(), seed, "safetensors");
@@ -211,13 +225,11 @@ impl Work<'_> {
             "--dev".into(),
             self.set.dev.clone().into(),
         ]);
-        Some(job.with(["--device", "cpu", "--threads", "1"]))
+        Some(job.with(["--device", "cpu", "--threads", "1"]).with(option))
     }
 
     fn convert_gate(&self, system: &System, seed: u64) -> Option<Job> {
-        let System::Gate(..) = system else {
-            return None;
-        };
+        system.gate()?;
         let gate = self.file(&system.name(), seed, "safetensors");
         let target = self.file(&format!("{}-gate", system.name()), seed, "weights");
         Some(Job::new(

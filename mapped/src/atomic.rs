@@ -43,6 +43,20 @@ pub struct AtomicFile {
     target: PathBuf,
 }
 
+/// What the names of temporary files begin and end with.
+const PREFIX: &str = ".morelet-";
+const SUFFIX: &str = ".tmp";
+
+/// Removes the temporary files in a folder that a killed process has left there. Nobody else may be writing into it. What
+/// cannot be removed stays.
+pub fn remove_temporary_files(folder: impl AsRef<Path>) {
+    let temporary = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(temporary)) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
 impl AtomicFile {
     /// Begins a file for `target`, which must be a regular file or nothing.
     pub fn create(target: impl AsRef<Path>) -> Result<AtomicFile> {
@@ -243,7 +257,7 @@ pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
 /// Temporary files are private by default; ours become files for everybody, as the umask has it.
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".morelet-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder

@@ -105,7 +105,7 @@ mod scratch;
 mod table;
 mod writer;
 
-pub use atomic::{AtomicDir, AtomicFile, write_file_atomically};
+pub use atomic::{AtomicDir, AtomicFile, remove_temporary_files, write_file_atomically};
 pub use bytes::{Bytes, Plain, Slice};
 pub use codec::{decode, encode};
 pub use container::{Container, OpenOptions, Verify};

@@ -5,6 +5,7 @@ use super::schedule::Schedule;
 use super::state::{self, Position, Values};
 use crate::random::Random;
 use crate::{Console, Error, Result};
+use morelet_mapped::remove_temporary_files;
 use morelet_models::Cancel;
 use morelet_models::train::{Loss, Optimizer, Parameters};
 use serde_json::{Value, json};
@@ -150,6 +151,7 @@ impl Done {
         for name in WRITTEN {
             let _ = std::fs::remove_file(self.folder.join(name));
         }
+        remove_temporary_files(&self.folder);
         let _ = std::fs::remove_dir(&self.folder);
     }
 }

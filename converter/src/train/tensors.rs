@@ -49,11 +49,13 @@ impl Tensors {
     pub(crate) fn write(&self, path: &Path, metadata: HashMap<String, String>) -> Result<()> {
         let file = morelet_mapped::AtomicFile::create(path)?;
         let views = self.0.iter().map(|(name, floats)| (name.as_str(), floats));
-        // `transformers` refuses a file that does not say which library its layout is from.
-        let metadata = [("format".to_owned(), "pt".to_owned())]
-            .into_iter()
-            .chain(metadata);
-        serialize_to_file(views, Some(metadata.collect()), file.temporary_path())
+        // `transformers` refuses a file that does not say which library its layout is from. One that says more is read by
+        // us alone: the order in which a file has several words is another each time.
+        let metadata = match metadata.is_empty() {
+            true => HashMap::from([("format".to_owned(), "pt".to_owned())]),
+            false => metadata,
+        };
+        serialize_to_file(views, Some(metadata), file.temporary_path())
             .map_err(|error| Error::input(error.to_string()).at(path))?;
         Ok(file.commit()?)
     }

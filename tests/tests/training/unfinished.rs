@@ -64,6 +64,9 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
         assert_eq!(run.code, None, "{run:?}");
         assert!(!made.output.exists(), "it was killed before its end");
     }
+    // As a kill in the middle of writing leaves it.
+    let half = made.workshop.path("expert.training/.morelet-half.tmp");
+    fs::write(half, "half a state").expect("a temporary file");
     let run = made.train(&made.output, &[]).ok();
     assert!(run.stderr.contains("going on after step"), "{}", run.stderr);
     let (got, want) = (files(&made.output), files(&through));

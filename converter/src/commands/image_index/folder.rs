@@ -92,12 +92,7 @@ impl Folder {
     fn sweep(path: &Path) {
         // What cannot be removed stays: there is nobody to tell.
         let _ = fs::remove_file(path.join(ENTRIES));
-        let temporary = |name: &str| name.starts_with(".morelet-") && name.ends_with(".tmp");
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(temporary) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        morelet_mapped::remove_temporary_files(path);
     }
 }
 

@@ -209,7 +209,7 @@ pub(crate) fn log_sum_exp(x: &[f64]) -> f64 {
 }
 
 /// Softmax of one row of scores, in `f64`.
-pub(crate) fn softmax(scores: &[f32]) -> Vec<f64> {
+pub fn softmax(scores: &[f32]) -> Vec<f64> {
     let max = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let powers: Vec<f64> = scores
         .iter()
@@ -220,7 +220,7 @@ pub(crate) fn softmax(scores: &[f32]) -> Vec<f64> {
 }
 
 /// The place of the largest value, the first of several; 0 where there is none.
-pub(crate) fn argmax(values: impl Iterator<Item = f64>) -> usize {
+pub fn argmax(values: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (at, value) in values.enumerate() {
         if value > best.1 {

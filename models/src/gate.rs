@@ -41,6 +41,22 @@ impl Gate {
         })
     }
 
+    /// A gate from U, `[rows, text_dim + image_dim]` row by row, and b, `[rows]`. `None` where the lengths do not fit.
+    pub fn new(
+        matrix: Vec<f32>,
+        bias: Vec<f32>,
+        text_dim: usize,
+        image_dim: usize,
+    ) -> Option<Self> {
+        let fits = !bias.is_empty() && matrix.len() == bias.len() * (text_dim + image_dim);
+        fits.then_some(Self {
+            matrix,
+            bias,
+            text_dim,
+            image_dim,
+        })
+    }
+
     /// The number of rows of U: that of the labels, or 1.
     pub fn rows(&self) -> usize {
         self.bias.len()

@@ -75,7 +75,7 @@ pub mod xlmr;
 
 pub use cancel::Cancel;
 pub use clip::{Clip, caption_ids};
-pub use crf::Crf;
+pub use crf::{Crf, argmax, softmax};
 pub use error::{Error, ErrorKind, Result};
 pub use expert::{Expert, NerOutput, NerQuery, ReOutput, ReQuery, Timings, WarmedUp};
 pub use gate::Gate;

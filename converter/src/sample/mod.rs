@@ -6,8 +6,8 @@
 //!
 //! The weights lie in `models/sample/`, where it is written how they are made again.
 
-use crate::world::{Size, World};
-use crate::{Error, Result};
+use crate::Result;
+use crate::world::{Size, World, write_file};
 use std::path::Path;
 
 /// The world that the weights have learned from. Its test posts they have not seen, nor the things in them.
@@ -61,12 +61,4 @@ pub fn write(directory: &Path) -> Result<()> {
         write_file(&directory.join("checkpoints").join(name), bytes)?;
     }
     Ok(())
-}
-
-/// Writes a file, in a directory that is made if it is not there.
-fn write_file(path: &Path, content: &[u8]) -> Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
-    }
-    std::fs::write(path, content).map_err(|error| Error::io(path, error))
 }

@@ -84,7 +84,7 @@ pub(crate) fn item(
 }
 
 /// The labels of a sentence's words, or its one relation with the spans.
-fn labelled(
+pub(super) fn labelled(
     query: &Query,
     sentence: &Sentence,
     kind: ModelKind,

@@ -1,11 +1,14 @@
 //! What the experts of a bundle and its CLIP say of labelled sentences, once and for all: they are frozen while a gate
 //! learns.
 
+use super::data;
 use super::tensors::Tensors;
 use crate::checkpoint::Checkpoint;
 use crate::{Console, Error, Result};
-use morelet::{Detail, Gold, Prediction, Queries, Query, RunOptions, Sentence, Session};
+use morelet::{Detail, Prediction, Queries, Query, RunOptions, Sentence, Session, Task};
+use morelet_models::softmax;
 use morelet_models::train::Observation;
+use morelet_models::weights::ModelKind;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -32,7 +35,12 @@ impl Observations {
     ) -> Result<Self> {
         let queries: Vec<Query> =
             Queries::open(path, None, images)?.collect::<morelet::Result<_>>()?;
-        let labels = &session.bundle().manifest().labels;
+        let manifest = session.bundle().manifest();
+        let labels = &manifest.labels;
+        let kind = match manifest.task {
+            Task::Re => ModelKind::Re,
+            _ => ModelKind::Ner,
+        };
         let said = match load(cache, key, queries.len(), labels.len())? {
             Some(said) => said,
             None => {
@@ -47,7 +55,7 @@ impl Observations {
                 continue;
             };
             let rows = observation.first.len() / labels.len().max(1);
-            let gold = gold(&query, labels)
+            let gold = gold(&query, kind, labels)
                 .map_err(|error| error.noting(format!("query {}", query.id)).at(path))?;
             observation.gold = gold.into_iter().take(rows).collect();
             if rows == 0 || observation.gold.len() != rows {
@@ -66,30 +74,15 @@ impl Observations {
 }
 
 /// The right label of each word, or the relation, as numbers.
-fn gold(query: &Query, labels: &[String]) -> Result<Vec<usize>> {
-    let number = |label: &String| {
+fn gold(query: &Query, kind: ModelKind, labels: &[String]) -> Result<Vec<usize>> {
+    let (gold, _) = data::labelled(query, &Sentence::new(&query.words), kind)?;
+    let numbers = gold.iter().map(|label| {
         labels
             .iter()
             .position(|known| known == label)
             .ok_or_else(|| Error::input(format!("the label `{label}` is not one of the bundle's")))
-    };
-    match &query.gold {
-        Some(Gold::Labels(gold)) => gold.iter().map(number).collect(),
-        Some(Gold::Relation(relation)) => Ok(vec![number(relation)?]),
-        Some(Gold::Entities(entities)) => {
-            let sentence = Sentence::new(&query.words);
-            let mut gold = vec![number(&"O".to_owned())?; sentence.len()];
-            for (span, kind) in entities {
-                let span = sentence.resolve(span, "gold")?;
-                for at in span.clone() {
-                    let prefix = if at == span.start { "B" } else { "I" };
-                    gold[at] = number(&format!("{prefix}-{kind}"))?;
-                }
-            }
-            Ok(gold)
-        }
-        None => Err(Error::input("there is no `gold` to learn")),
-    }
+    });
+    numbers.collect()
 }
 
 /// What is said of each query; `None` where one of the experts or CLIP's picture is missing.
@@ -144,13 +137,6 @@ fn observed(prediction: &Prediction) -> Option<Observation> {
         gold: Vec::new(),
         features: features.into_iter().flatten().copied().collect(),
     })
-}
-
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f64> = logits.iter().map(|&x| f64::from(x - most).exp()).collect();
-    let sum: f64 = exps.iter().sum();
-    exps.into_iter().map(|x| x / sum).collect()
 }
 
 /// Keeps what was said: one tensor for each part, and how many values belong to each query.

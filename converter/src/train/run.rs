@@ -114,8 +114,8 @@ pub(crate) trait Task: Sync {
         1.0
     }
 
-    /// The score after an epoch, more is better, with what to write down about it. `None` where the last epoch counts.
-    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<Option<(f64, Value)>>;
+    /// The score after an epoch, more is better, with what to write down about it.
+    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<(f64, Value)>;
 }
 
 /// A model that was trained.
@@ -128,17 +128,25 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Name, shape and values of each tensor, for a checkpoint.
-    pub(crate) fn tensors(&mut self, parameters: &Parameters) -> Vec<(String, Vec<u64>, Vec<f32>)> {
-        let each = parameters.shapes().map(|(name, shape)| {
+    /// Writes the checkpoint, and then forgets the run.
+    pub(crate) fn finish(
+        &mut self,
+        parameters: &Parameters,
+        tokenizer: &[u8],
+        training: Value,
+        target: &Path,
+    ) -> Result<()> {
+        let tensors = parameters.shapes().map(|(name, shape)| {
             let values = self.values.remove(name).unwrap_or_default();
             (name.to_owned(), shape.to_vec(), values)
         });
-        each.collect()
-    }
-
-    /// Writes the checkpoint, and then forgets the run.
-    pub(crate) fn finish(&self, trained: &Trained<'_>, target: &Path) -> Result<()> {
+        let trained = Trained {
+            meta: parameters.meta(),
+            tokenizer,
+            tensors: tensors.collect(),
+            metrics: &self.metrics,
+            training,
+        };
         trained.write(target)?;
         self.forget();
         Ok(())
@@ -232,19 +240,12 @@ pub(crate) fn train(
             "epoch": epoch, "step": position.step, "loss": loss, "gradient_norm": norm,
             "rate": args.rate * schedule.factor(position.step.saturating_sub(1)),
         });
-        let scored = task.score(parameters, &folder)?;
-        let is_best = match &scored {
-            Some((score, told)) => {
-                line["dev"] = told.clone();
-                position.best_epoch == 0 || *score > position.best
-            }
-            None => true,
-        };
+        let (score, told) = task.score(parameters, &folder)?;
+        line["dev"] = told;
         line["seconds"] = json!((started.elapsed().as_secs_f64() * 10.0).round() / 10.0);
-        if is_best {
+        if position.best_epoch == 0 || score > position.best {
             best = state::values(parameters)?;
-            position.best_epoch = epoch;
-            position.best = scored.as_ref().map_or(0.0, |(score, _)| *score);
+            (position.best_epoch, position.best) = (epoch, score);
         }
         bar.suspend(|| console.say(&line));
         position.metrics.push(line);

@@ -8,7 +8,7 @@ use morelet_mapped::OpenOptions;
 use morelet_models::device::Compute;
 use morelet_models::train::Parameters;
 use morelet_models::weights::{ModelKind, Precision, Weights, WeightsWriter};
-use morelet_models::{Cancel, Expert, NerQuery, ReQuery, Tokenizer};
+use morelet_models::{Cancel, Expert, NerQuery, ReQuery, Tokenizer, argmax};
 use std::path::Path;
 
 /// Writes parameters as a `.weights` file in `f32`.
@@ -73,17 +73,13 @@ pub(crate) fn answers(expert: &Expert, items: &[Item], cancel: &Cancel) -> Resul
         let answers = expert.re_batch(&queries, cancel).into_iter();
         let answers = answers.map(|answer| {
             let probabilities = answer?.probabilities;
-            let best = (0..probabilities.len()).max_by(|&a, &b| {
-                // Of equal ones the first, as everywhere.
-                probabilities[a]
-                    .total_cmp(&probabilities[b])
-                    .then(b.cmp(&a))
-            });
+            let best = argmax(probabilities.iter().copied());
             let mut prediction = Prediction::default();
-            prediction.relation = Some(match best {
-                Some(best) => Relation {
+            // Where a marker does not fit there are no probabilities, and no relation.
+            prediction.relation = Some(match probabilities.get(best) {
+                Some(&score) => Relation {
                     kind: labels[best].clone(),
-                    score: probabilities[best],
+                    score,
                 },
                 None => Relation {
                     kind: "None".to_owned(),

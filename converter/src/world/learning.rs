@@ -12,10 +12,11 @@
 
 use super::kind::Kind;
 use super::picture::{Look, draw};
+use super::write::write_file;
 use super::{Split, World, vocabulary};
+use crate::Result;
 use crate::checkpoint::tokenizer::clip_tokenizer;
 use crate::random::Random;
-use crate::{Error, Result};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -38,12 +39,12 @@ pub fn write(world: &World, seed: u64, directory: &Path) -> Result<()> {
     let captions = captions(world, seed, directory)?;
     let (pieces, merges) = vocabulary::bpe(&captions, MERGES);
     let clip = |name: &str| directory.join("clip").join(name);
-    write_file(&clip("vocab.json"), &pieces.to_string())?;
-    write_file(&clip("merges.txt"), &merges)?;
+    write_file(&clip("vocab.json"), pieces.to_string())?;
+    write_file(&clip("merges.txt"), merges)?;
     let tokenizer = clip_tokenizer(&clip("vocab.json"), &clip("merges.txt"))?;
-    write_file(&clip("tokenizer.json"), &tokenizer.to_string())?;
+    write_file(&clip("tokenizer.json"), tokenizer.to_string())?;
     let (tokenizer, _) = vocabulary::unigram(&read(world));
-    write_file(&directory.join("tokenizer.json"), &tokenizer.to_string())
+    write_file(&directory.join("tokenizer.json"), tokenizer.to_string())
 }
 
 /// All that experts read while they learn: the encyclopedia as its anchors will stand there, and the posts to learn from.
@@ -158,10 +159,6 @@ impl Files<'_> {
         }
         Ok(())
     }
-}
-
-fn write_file(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|error| Error::io(path, error))
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ mod vocabulary;
 mod wording;
 mod write;
 
+pub(crate) use write::write_file;
+
 use crate::Result;
 use crate::random::Random;
 use articles::Article;

@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::plan::{Plan, Wishes, meta};
 use crate::records::Records;
-use crate::train::checkpoint::{Trained, check_target};
+use crate::train::checkpoint::check_target;
 use crate::train::fingerprint::Fingerprint;
 use crate::train::initial::Start;
 use crate::train::run::{self, NOW, RunArgs, Task};
@@ -161,15 +161,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         &fingerprint,
         console,
     )?;
-    let tensors = done.tensors(&parameters);
-    let trained = Trained {
-        meta: &meta,
-        tokenizer: &start.tokenizer,
-        tensors,
-        metrics: &done.metrics,
-        training,
-    };
-    done.finish(&trained, output)?;
+    done.finish(&parameters, &start.tokenizer, training, output)?;
     console.say(format_args!(
         "{}: {:.1} % of the nearest are right on {}, after epoch {}",
         output.display(),
@@ -351,7 +343,7 @@ impl Task for Towers<'_> {
 
     /// How often the nearest caption of a picture is its own, and the nearest first picture of a second one; in percent,
     /// and their mean.
-    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<Option<(f64, Value)>> {
+    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<(f64, Value)> {
         let path = folder.join(NOW);
         write_weights(parameters, self.tokenizer, &path)?;
         let clip = Clip::load(Weights::open(&path, OpenOptions::default())?, self.compute)?;
@@ -395,7 +387,7 @@ impl Task for Towers<'_> {
         let captions = right(&first, &captions, &own).unwrap_or(0.0);
         let views = right(&second, &all, &places);
         let score = views.map_or(captions, |views| (captions + views) / 2.0);
-        Ok(Some((score, json!({"captions": captions, "views": views}))))
+        Ok((score, json!({"captions": captions, "views": views})))
     }
 }
 

@@ -11,6 +11,7 @@ use morelet::{
 };
 use morelet_mapped::AtomicFile;
 use morelet_models::Cancel;
+use morelet_models::argmax;
 use morelet_models::device::Compute;
 use morelet_models::train::{Loss, MixtureLoss, Observation, Parameters};
 use morelet_models::weights::{Architecture, GateConfig, ModelKind};
@@ -229,18 +230,13 @@ impl Scores {
 
 impl Gate<'_> {
     fn scores(&self, parameters: &Parameters) -> Result<Scores> {
-        let (weight, bias) = (parameters.values("weight")?, parameters.values("bias")?);
-        let t = self.labels;
-        let width = weight.len() / bias.len().max(1);
-        let weights = |one: &Observation| -> Vec<f64> {
-            let rows = weight.chunks_exact(width.max(1)).zip(&bias);
-            let g = rows.map(|(row, &bias)| {
-                let dot = row.iter().zip(&one.features);
-                let dot: f64 = dot.map(|(&u, &x)| f64::from(u) * f64::from(x)).sum();
-                1.0 / (1.0 + (-(dot + f64::from(bias))).exp())
-            });
-            let g: Vec<f64> = g.collect();
-            if g.len() == 1 { vec![g[0]; t] } else { g }
+        let (matrix, bias) = (parameters.values("weight")?, parameters.values("bias")?);
+        let (t, dim) = (self.labels, matrix.len() / bias.len().max(1) / 2);
+        let gate = morelet_models::Gate::new(matrix, bias, dim, dim)
+            .ok_or_else(|| Error::input("the gate has another shape than its own"))?;
+        let weights = |one: &Observation| -> Result<Vec<f64>> {
+            let (text, image) = one.features.split_at(one.features.len() / 2);
+            Ok(gate.weights(text, image, t)?)
         };
         let f1 = self.f1(weights)?;
         let all: Vec<&Observation> = self.dev.all.iter().collect();
@@ -253,22 +249,21 @@ impl Gate<'_> {
     }
 
     /// F1 on the sentences to choose by, where `weights` gives that of the first expert for each label.
-    fn f1(&self, weights: impl Fn(&Observation) -> Vec<f64>) -> Result<f64> {
+    fn f1(&self, weights: impl Fn(&Observation) -> Result<Vec<f64>>) -> Result<f64> {
         let manifest = self.session.bundle().manifest();
         let mut evaluation = Evaluation::new();
         for (query, one) in self.dev.queries.iter().zip(&self.dev.all) {
-            let g = weights(one);
+            let g = weights(one)?;
             let rows = one
                 .first
                 .chunks_exact(self.labels)
                 .zip(one.second.chunks_exact(self.labels));
             let labels = rows.map(|(first, second)| {
-                let mixed =
-                    |y: usize| g[y] * f64::from(first[y]) + (1.0 - g[y]) * f64::from(second[y]);
-                // Of equal ones the first.
-                let best =
-                    (0..self.labels).max_by(|&a, &b| mixed(a).total_cmp(&mixed(b)).then(b.cmp(&a)));
-                manifest.labels[best.unwrap_or(0)].clone()
+                let rows = g.iter().zip(first).zip(second);
+                let mixed = rows.map(|((g, &first), &second)| {
+                    g * f64::from(first) + (1.0 - g) * f64::from(second)
+                });
+                manifest.labels[argmax(mixed)].clone()
             });
             let mut labels: Vec<String> = labels.collect();
             let mut prediction = Prediction::default();
@@ -291,7 +286,7 @@ impl Gate<'_> {
         let mut text = String::new();
         for (at, expert) in self.session.bundle().manifest().experts.iter().enumerate() {
             let g = if at == 0 { 1.0 } else { 0.0 };
-            let f1 = self.f1(|_| vec![g; self.labels])?;
+            let f1 = self.f1(|_| Ok(vec![g; self.labels]))?;
             text.push_str(&format!(", {} alone {f1:.2}", expert.name));
         }
         Ok(text)
@@ -321,8 +316,8 @@ impl Task for Gate<'_> {
         Ok(loss.of(parameters, self.labels, &batch)?)
     }
 
-    fn score(&self, parameters: &Parameters, _: &Path) -> Result<Option<(f64, Value)>> {
+    fn score(&self, parameters: &Parameters, _: &Path) -> Result<(f64, Value)> {
         let scores = self.scores(parameters)?;
-        Ok(Some((scores.score(), scores.told())))
+        Ok((scores.score(), scores.told()))
     }
 }

@@ -3,7 +3,7 @@
 use crate::checkpoint::json;
 use crate::checkpoint::tokenizer::TokenizerFile;
 use crate::plan;
-use crate::train::checkpoint::{Trained, check_target};
+use crate::train::checkpoint::check_target;
 use crate::train::contexts::{ContextArgs, Contexts};
 use crate::train::data::{self, Item, Reader};
 use crate::train::fingerprint::Fingerprint;
@@ -188,15 +188,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         &fingerprint,
         console,
     )?;
-    let tensors = done.tensors(&parameters);
-    let trained = Trained {
-        meta: &meta,
-        tokenizer: &start.tokenizer,
-        tensors,
-        metrics: &done.metrics,
-        training,
-    };
-    done.finish(&trained, output)?;
+    done.finish(&parameters, &start.tokenizer, training, output)?;
     console.say(format_args!(
         "{}: F1 {:.2} on {}, after epoch {}",
         output.display(),
@@ -352,7 +344,7 @@ impl Task for Expert<'_> {
         }
     }
 
-    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<Option<(f64, Value)>> {
+    fn score(&self, parameters: &Parameters, folder: &Path) -> Result<(f64, Value)> {
         let cancel = Cancel::new();
         let score = score::expert(
             parameters,
@@ -363,6 +355,6 @@ impl Task for Expert<'_> {
             &cancel,
         )?;
         let told = json!({"precision": score.precision, "recall": score.recall, "f1": score.f1});
-        Ok(Some((score.f1, told)))
+        Ok((score.f1, told))
     }
 }

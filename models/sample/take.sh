@@ -12,5 +12,5 @@ take() {
 take "$work/clip" clip
 for task in ner re; do
   for context in text image; do take "$work/world-$task/$context-1" "$task-$context"; done
-  cp "$work/world-$task/gate-text-image-1.safetensors" "$here/$task-gate.safetensors"
+  cp "$work/world-$task/gate-q8-1.safetensors" "$here/$task-gate.safetensors"
 done

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Every step is a command of this program, one of them on each processor at a time. What is made stays in the folder, and is \
-not made again where the command is given again.")]
+not made again where the command is given again; a folder whose files were made with other options is refused.")]
 pub struct Args {
     /// The document to write
     #[arg(short, long, value_name = "F.md", default_value = "docs/tables.md")]
@@ -48,8 +48,11 @@ pub struct Args {
 /// # Errors
 /// Those of the commands that it runs.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
-    let work = &args.work;
-    std::fs::create_dir_all(work).map_err(|error| Error::io(work, error))?;
+    // What is made is known by how it was made, wherever this is called from.
+    let absolute =
+        |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::io(path, error));
+    let work = absolute(&args.work)?;
+    std::fs::create_dir_all(&work).map_err(|error| Error::io(&work, error))?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = Jobs {
         at_once: args.jobs.unwrap_or(processors).max(1),
@@ -63,7 +66,8 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
     };
     let real = match (&args.data, &args.tokenizer, &args.text_index) {
         (Some(data), Some(tokenizer), Some(index)) => {
-            real_sets(data, tokenizer, index, &work.join("real"), console)?
+            let [data, tokenizer, index] = [data, tokenizer, index].map(absolute);
+            real_sets(&data?, &tokenizer?, &index?, &work.join("real"), &jobs)?
         }
         _ => Vec::new(),
     };
@@ -81,7 +85,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         costs.extend(world_costs(&jobs, set, &folder)?);
     }
     if let Some(data) = &args.data {
-        costs.extend(real_costs(&jobs, data, &work.join("real"))?);
+        costs.extend(real_costs(&jobs, &absolute(data)?, &work.join("real"))?);
     }
     let mut command = format!(
         "morelet-convert reproduce --world-seed {} --seeds {}",

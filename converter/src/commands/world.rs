@@ -14,8 +14,9 @@ const NAMES: usize = 16_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Written are: wiki/ (encyclopedia.xml as MediaWiki exports it, and a picture of each article); pictures/ (those of the \
-posts); ner/ and re/ (train.jsonl, dev.jsonl and test.jsonl, whose entities are not each other's); clip/ (captions with \
-pictures, and a tokenizer); tokenizer.json for experts. The same options give the same files on every machine.")]
+posts); ner/ and re/ (train.jsonl, dev.jsonl and test.jsonl, whose entities are not each other's, and gate.jsonl, more \
+about those of dev); clip/ (captions with pictures, and a tokenizer); tokenizer.json for experts. The same \
+options give the same files on every machine.")]
 pub struct Args {
     /// Directory for everything
     #[arg(short, long, value_name = "DIR")]
@@ -32,6 +33,9 @@ pub struct Args {
     /// Posts of each task to choose by
     #[arg(long, value_name = "N", default_value_t = Size::default().dev)]
     dev: usize,
+    /// Posts of each task that a gate learns from, about the things of those to choose by
+    #[arg(long, value_name = "N", default_value_t = Size::default().gate)]
+    gate: usize,
     /// Posts of each task to test with
     #[arg(long, value_name = "N", default_value_t = Size::default().test)]
     test: usize,
@@ -51,12 +55,14 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         articles: args.articles,
         train: args.train,
         dev: args.dev,
+        gate: args.gate,
         test: args.test,
     };
     // A name is used once, and there are only so many; a post in four of two tasks has nicknames, which are names.
     let posts = args
         .train
         .saturating_add(args.dev)
+        .saturating_add(args.gate)
         .saturating_add(args.test);
     let names = args.articles.saturating_add(posts).saturating_mul(3) / 2;
     if names > NAMES {
@@ -74,7 +80,7 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         args.output.display(),
         world.articles.len(),
         world.facts.len(),
-        args.train + args.dev + args.test
+        posts
     ));
     Ok(())
 }

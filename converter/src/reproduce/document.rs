@@ -1,12 +1,12 @@
 //! The document: tables in the order of the paper.
 
-use super::costs::Cost;
+use super::costs::{self, Cost};
 use super::figures::Figures;
+use super::markdown::{head, line, row};
 use super::sets::Set;
-use super::systems::{Scores, System};
+use super::systems::{Fusion, MOE, PAIRS, Scores, System};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// F1 of the paper's systems on Twitter-2015, Twitter-2017, SNAP and WikiDiverse, as the README of its code repeats them
 /// (AdaSeq, `examples/MoRe`). It has none for MoE, nor for relations.
@@ -60,30 +60,9 @@ pub(crate) fn write(findings: &Findings<'_>) -> String {
         real_text(&mut text, real);
     }
     if !costs.is_empty() {
-        quantization(&mut text, costs);
+        costs::write(&mut text, costs);
     }
     text
-}
-
-/// Appends a line. Writing to a string has no way to fail.
-fn line(text: &mut String, line: impl AsRef<str>) {
-    let _ = writeln!(text, "{}", line.as_ref());
-}
-
-fn row(text: &mut String, cells: impl IntoIterator<Item = String>) {
-    let cells: Vec<String> = cells.into_iter().collect();
-    line(text, format!("| {} |", cells.join(" | ")));
-}
-
-fn head(text: &mut String, cells: &[String]) {
-    row(text, cells.iter().cloned());
-    row(
-        text,
-        cells
-            .iter()
-            .enumerate()
-            .map(|(at, _)| if at == 0 { "---" } else { "---:" }.to_owned()),
-    );
 }
 
 fn title(system: &System) -> &'static str {
@@ -93,13 +72,7 @@ fn title(system: &System) -> &'static str {
         System::Single("image") => "MoRe-Image",
         System::Single("random-text") => "Text, random contexts",
         System::Single("random-image") => "Image, random contexts",
-        System::Average("text", "image") => "Average, text + image",
-        System::Gate("text", "image") => "MoRe-MoE",
-        System::Average("text", _) => "Average, text + text",
-        System::Average(..) => "Average, image + image",
-        System::Gate("text", _) => "MoE, text + text",
-        System::Gate(..) => "MoE, image + image",
-        System::Learned(_) => "MoE, learned otherwise",
+        System::Fused(..) | System::Deployed(_) => "MoRe-MoE",
         System::Single(_) => "Expert",
     }
 }
@@ -107,8 +80,6 @@ fn title(system: &System) -> &'static str {
 fn fused(scores: &Scores, system: &System) -> Figures {
     Figures::of(scores.get(system).map_or(&[], Vec::as_slice), "/fused/f1")
 }
-
-const MOE: System = System::Gate("text", "image");
 
 fn table2(text: &mut String, world: &[Scored<'_>]) {
     line(text, "\n## Table 2: retrieval and fusion\n");
@@ -168,7 +139,8 @@ fn table3(text: &mut String, world: &[Scored<'_>]) {
     line(text, "\n## Table 3: average and MoE, over which experts\n");
     line(
         text,
-        "Experts with one kind of context differ by their seed.\n",
+        "Experts with one kind of context differ by their seed. Gates learn from posts that the experts have not learned \
+         from.\n",
     );
     let mut cells = vec!["Experts".to_owned()];
     for (set, _) in world {
@@ -178,45 +150,56 @@ fn table3(text: &mut String, world: &[Scored<'_>]) {
         ]);
     }
     head(text, &cells);
-    for (first, second) in [("text", "text"), ("image", "image"), ("text", "image")] {
-        let mut cells = vec![format!("{first} + {second}")];
-        for (_, scores) in world {
-            cells.push(fused(scores, &System::Average(first, second)).to_string());
-            cells.push(fused(scores, &System::Gate(first, second)).to_string());
-        }
-        row(text, cells);
-    }
-    for (option, told) in [
-        ("scalar", "text + image, one weight for all labels"),
+    let two = PAIRS[2];
+    let plain = |pair: [&'static str; 2]| {
+        let [first, second] = pair;
+        let by = [Fusion::Average, Fusion::Gate].map(|by| System::Fused(pair, by));
+        (format!("{first} + {second}"), by.map(Some))
+    };
+    let otherwise = |told: &str, by| (told.to_owned(), [None, Some(System::Fused(two, by))]);
+    let deployed = [Fusion::Average, Fusion::Gate].map(|by| Some(System::Deployed(by)));
+    let rows = PAIRS.iter().map(|&pair| plain(pair)).chain([
         (
-            "unnormalized",
-            "text + image, learned by the mixture as it is",
+            "text + image in `q8`, the gate learned over these".to_owned(),
+            deployed,
         ),
-    ] {
-        let mut cells = vec![told.to_owned()];
+        otherwise("text + image, one weight for all labels", Fusion::Scalar),
+        otherwise(
+            "text + image, learned by the mixture as it is",
+            Fusion::Unnormalized,
+        ),
+    ]);
+    for (told, systems) in rows {
+        let mut cells = vec![told];
         for (_, scores) in world {
-            cells.extend([
-                String::new(),
-                fused(scores, &System::Learned(option)).to_string(),
-            ]);
+            let figures = systems.iter().map(|system| match system {
+                Some(system) => fused(scores, system).to_string(),
+                None => String::new(),
+            });
+            cells.extend(figures);
         }
         row(text, cells);
     }
     line(text, "");
     for (set, scores) in world {
-        let [average, gate] =
-            [System::Average("text", "image"), MOE].map(|system| fused(scores, &system));
-        let gains = gate
-            .0
-            .iter()
-            .zip(&average.0)
-            .map(|(gate, average)| gate - average);
+        let gains = |average: System, gate: System| {
+            let [average, gate] = [average, gate].map(|system| fused(scores, &system).0);
+            let gains = gate
+                .iter()
+                .zip(&average)
+                .map(|(gate, average)| gate - average);
+            Figures(gains.collect())
+        };
         line(
             text,
             format!(
-                "* {}: MoE less average, text + image, seed by seed: {}",
+                "* {}: MoE less average, text + image, seed by seed: {}; in `q8` {}",
                 set.title,
-                Figures(gains.collect())
+                gains(System::Fused(two, Fusion::Average), MOE),
+                gains(
+                    System::Deployed(Fusion::Average),
+                    System::Deployed(Fusion::Gate)
+                ),
             ),
         );
     }
@@ -351,63 +334,6 @@ fn real_text(text: &mut String, real: &[Scored<'_>]) {
             .iter()
             .map(|(_, scores)| fused(scores, &system).to_string());
         row(text, [title(&system).to_owned()].into_iter().chain(ours));
-    }
-}
-
-fn quantization(text: &mut String, costs: &[Cost]) {
-    line(text, "\n## What quantization costs\n");
-    line(
-        text,
-        "Each checkpoint in every type, on its test sentences, on the CPU (which multiplies `q8` and `q4` with activations of 8 \
-         bits): answers that are lost and new against `f32`, of how many; and the Kullback-Leibler divergence from what \
-         `f32` says, the mean over words (or pairs of spans), in nats. Then the layers that it comes from: how much of the divergence of `q8` is \
-         gone where one alone is kept wider. `morelet-convert model --gate-on` measures the same for any checkpoint.\n",
-    );
-    let cells = [
-        "Checkpoint",
-        "Type",
-        "Bytes",
-        "F1",
-        "Loss",
-        "Lost, new, of",
-        "Divergence",
-        "Layers",
-    ];
-    head(text, &cells.map(str::to_owned));
-    for cost in costs {
-        let of = |pointer: &str| cost.report.pointer(pointer).and_then(Value::as_array);
-        let layers = of("/gate/layers")
-            .into_iter()
-            .flatten()
-            .take(2)
-            .filter_map(|layer| {
-                let share = 100.0 * layer["share"].as_f64()?;
-                let name = layer["keep"].as_str()?.split('=').next()?.to_owned();
-                Some(format!("`{name}` {share:.0} %"))
-            });
-        let layers = layers.collect::<Vec<_>>().join(", ");
-        for (at, one) in of("/gate/types").into_iter().flatten().enumerate() {
-            let number = |key: &str| one[key].as_f64().unwrap_or(f64::NAN);
-            let changed = |key: &str| one["changed"][key].as_u64().unwrap_or(0);
-            let is_q8 = one["quantization"] == "q8";
-            row(
-                text,
-                [
-                    if at == 0 {
-                        cost.title.clone()
-                    } else {
-                        String::new()
-                    },
-                    one["quantization"].as_str().unwrap_or_default().to_owned(),
-                    one["bytes"].to_string(),
-                    format!("{:.2}", number("f1")),
-                    format!("{:.2}", number("f1_loss")),
-                    format!("{}, {}, {}", changed("lost"), changed("new"), changed("of")),
-                    format!("{:.1e}", number("divergence")),
-                    if is_q8 { layers.clone() } else { String::new() },
-                ],
-            );
-        }
     }
 }
 

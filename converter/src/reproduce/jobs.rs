@@ -1,8 +1,10 @@
 //! Steps as processes, some at a time.
 
 use crate::{Console, Error, Result};
+use morelet_mapped::write_file_atomically;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -69,10 +71,16 @@ impl Jobs<'_> {
     /// Runs all of them that have not been run. They are started in their order.
     ///
     /// # Errors
-    /// Of kind `Input` where one of them fails, with the end of what it said; `Interrupted`. The others are stopped.
+    /// Of kind `Input` where one of them fails, with the end of what it said, or was run with other arguments before;
+    /// `Interrupted`. The others are stopped.
     pub(crate) fn run(&self, jobs: Vec<Job>) -> Result<()> {
-        std::fs::create_dir_all(&self.logs).map_err(|error| Error::io(&self.logs, error))?;
-        let mut waiting = jobs.into_iter().filter(|job| !job.target.exists());
+        let mut waiting = Vec::new();
+        for job in jobs {
+            if !self.is_made(&job.target, &job.line())? {
+                waiting.push(job);
+            }
+        }
+        let mut waiting = waiting.into_iter();
         let mut running: Vec<Running> = Vec::new();
         loop {
             while running.len() < self.at_once {
@@ -116,6 +124,29 @@ impl Jobs<'_> {
         }
     }
 
+    /// Whether `target` is there already. How it is made is kept among the logs; one that somebody has put there is taken
+    /// as it is.
+    ///
+    /// # Errors
+    /// Of kind `Input` where it was made otherwise than `how` says.
+    pub(crate) fn is_made(&self, target: &Path, how: &str) -> Result<bool> {
+        std::fs::create_dir_all(&self.logs).map_err(|error| Error::io(&self.logs, error))?;
+        let kept = self.logs.join(log_name(target)).with_extension("how");
+        let there = target.exists();
+        match std::fs::read_to_string(&kept) {
+            Ok(was) if there && was != how => {
+                let message =
+                    format!("was made by `{was}`, not by `{how}`; give this run another --work");
+                Err(Error::input(message).at(target))
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(&kept, error)),
+            _ => {
+                write_file_atomically(&kept, how.as_bytes())?;
+                Ok(there)
+            }
+        }
+    }
+
     fn start(&self, job: Job) -> Result<Running> {
         let program =
             std::env::current_exe().map_err(|error| Error::io("morelet-convert", error))?;
@@ -154,4 +185,33 @@ fn log_name(target: &Path) -> String {
         "{}.log",
         parts.into_iter().rev().collect::<Vec<_>>().join("-")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_otherwise_is_refused_and_what_nobody_knows_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = Jobs {
+            at_once: 1,
+            logs: folder.path().join("logs"),
+            console: &Console::quiet(),
+        };
+        let target = folder.path().join("target");
+        assert!(!jobs.is_made(&target, "one way").unwrap());
+        // Stopped before it was there, and begun otherwise.
+        assert!(!jobs.is_made(&target, "another").unwrap());
+        std::fs::write(&target, "made").unwrap();
+        assert!(jobs.is_made(&target, "another").unwrap());
+        let error = jobs.is_made(&target, "one way").unwrap_err().to_string();
+        assert!(
+            error.contains("another") && error.contains("--work"),
+            "{error}"
+        );
+        let foreign = folder.path().join("foreign");
+        std::fs::write(&foreign, "from elsewhere").unwrap();
+        assert!(jobs.is_made(&foreign, "one way").unwrap());
+    }
 }

@@ -13,6 +13,7 @@ mod costs;
 mod document;
 mod figures;
 mod jobs;
+mod markdown;
 mod real;
 mod sets;
 mod systems;

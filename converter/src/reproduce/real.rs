@@ -1,7 +1,8 @@
 //! The paper's own sentences, without their pictures: Twitter-2015 and Twitter-2017 (entities) and MNRE (relations).
 
+use super::jobs::Jobs;
 use super::sets::Set;
-use crate::{Console, Error, Result};
+use crate::{Error, Result};
 use morelet::{Gold, Lines, Queries, RETRIEVED_KEYS, Sentence};
 use morelet_indices::TextIndex;
 use morelet_mapped::{OpenOptions, write_file_atomically};
@@ -23,9 +24,9 @@ pub(crate) fn real_sets(
     tokenizer: &Path,
     index: &Path,
     folder: &Path,
-    console: &Console,
+    jobs: &Jobs<'_>,
 ) -> Result<Vec<Set>> {
-    let index = TextIndex::open(index, OpenOptions::default())?;
+    let index = (index, TextIndex::open(index, OpenOptions::default())?);
     let mut sets = Vec::new();
     let twitter = ["twitter2015", "twitter2017"].map(|name| {
         let files =
@@ -35,7 +36,8 @@ pub(crate) fn real_sets(
     let mnre = ["train", "val", "test"].map(|part| data.join(format!("mnre/mnre_{part}.txt")));
     for (name, kind, files) in twitter.into_iter().chain([("mnre", ModelKind::Re, mnre)]) {
         if !files.iter().all(|file| file.exists()) {
-            console.say(format_args!("{}: not there, left out", files[0].display()));
+            jobs.console
+                .say(format_args!("{}: not there, left out", files[0].display()));
             continue;
         }
         let title = match name {
@@ -43,7 +45,7 @@ pub(crate) fn real_sets(
             "twitter2017" => "Twitter-2017",
             _ => "MNRE",
         };
-        let written = files.map(|file| prepared(&file, kind, &index, &folder.join(name), console));
+        let written = files.map(|file| prepared(&file, kind, &index, &folder.join(name), jobs));
         let [train, dev, test] = written;
         sets.push(Set {
             name: name.to_owned(),
@@ -52,6 +54,7 @@ pub(crate) fn real_sets(
             train: train?,
             dev: dev?,
             test: test?,
+            gate: None,
             tokenizer: tokenizer.to_owned(),
             text_index: None,
             pictures: None,
@@ -65,13 +68,14 @@ pub(crate) fn real_sets(
 fn prepared(
     file: &Path,
     kind: ModelKind,
-    index: &TextIndex,
+    (index_path, index): &(&Path, TextIndex),
     folder: &Path,
-    console: &Console,
+    jobs: &Jobs<'_>,
 ) -> Result<PathBuf> {
     let name = file.with_extension("jsonl");
     let path = folder.join(name.file_name().unwrap_or_default());
-    if path.exists() {
+    let how = format!("{} with {}", file.display(), index_path.display());
+    if jobs.is_made(&path, &how)? {
         return Ok(path);
     }
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
@@ -79,10 +83,10 @@ fn prepared(
         ModelKind::Re => relations(file)?,
         _ => entities(file)?,
     };
-    let bar = console.count_bar("retrieving", lines.len() as u64);
+    let bar = jobs.console.count_bar("retrieving", lines.len() as u64);
     let mut text = String::new();
     for mut line in lines {
-        console.check()?;
+        jobs.console.check()?;
         bar.inc(1);
         let tokens: Vec<String> =
             serde_json::from_value(line["tokens"].clone()).unwrap_or_default();

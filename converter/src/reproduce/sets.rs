@@ -14,6 +14,8 @@ pub(crate) struct Set {
     pub(crate) train: PathBuf,
     pub(crate) dev: PathBuf,
     pub(crate) test: PathBuf,
+    /// What gates learn from; absent where there are no pictures.
+    pub(crate) gate: Option<PathBuf>,
     pub(crate) tokenizer: PathBuf,
     /// Absent where every line brings its contexts.
     pub(crate) text_index: Option<PathBuf>,
@@ -104,6 +106,7 @@ pub(crate) fn world_sets(jobs: &Jobs<'_>, folder: &Path, seed: u64) -> Result<Ve
         train: at(&format!("world/{name}/train.jsonl")),
         dev: at(&format!("world/{name}/dev.jsonl")),
         test: at(&format!("world/{name}/test.jsonl")),
+        gate: Some(at(&format!("world/{name}/gate.jsonl"))),
         tokenizer: at("world/tokenizer.json"),
         text_index: Some(at("text.index")),
         pictures: Some((at("image.index"), at("clip.weights"))),

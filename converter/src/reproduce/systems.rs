@@ -17,31 +17,81 @@ use std::path::{Path, PathBuf};
 pub(crate) enum System {
     /// An expert with this context.
     Single(&'static str),
-    /// Two experts with these contexts by average.
-    Average(&'static str, &'static str),
-    /// Two by a gate.
-    Gate(&'static str, &'static str),
-    /// Text and image by a gate that learned with an option of `train gate`.
-    Learned(&'static str),
+    /// Two experts with these contexts, as they are trained.
+    Fused([&'static str; 2], Fusion),
+    /// Text and image as they are deployed: in `q8`.
+    Deployed(Fusion),
 }
+
+/// How two distributions become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fusion {
+    Average,
+    Gate,
+    /// A gate with one weight for all labels.
+    Scalar,
+    /// A gate that learned by the mixture as it is, not divided by its sum.
+    Unnormalized,
+}
+
+impl Fusion {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Gate => "gate",
+            Self::Scalar => "scalar",
+            Self::Unnormalized => "unnormalized",
+        }
+    }
+
+    /// The option of `train gate`.
+    fn option(self) -> Option<String> {
+        matches!(self, Self::Scalar | Self::Unnormalized).then(|| format!("--{}", self.name()))
+    }
+}
+
+/// The experts of the paper's system.
+const TWO: [&str; 2] = ["text", "image"];
+/// The paper's system.
+pub(crate) const MOE: System = System::Fused(TWO, Fusion::Gate);
+/// Which experts are fused.
+pub(crate) const PAIRS: [[&str; 2]; 3] = [["text", "text"], ["image", "image"], TWO];
 
 impl System {
     /// The name of its files.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Single(context) => (*context).to_owned(),
-            Self::Average(first, second) => format!("average-{first}-{second}"),
-            Self::Gate(first, second) => format!("gate-{first}-{second}"),
-            Self::Learned(option) => format!("gate-text-image-{option}"),
+            Self::Fused([first, second], fusion) => format!("{}-{first}-{second}", fusion.name()),
+            Self::Deployed(fusion) => format!("{}-{}", fusion.name(), self.types()),
         }
     }
 
-    /// The contexts of its two experts, where it has a gate over them, and the options that it learns with.
-    fn gate(&self) -> Option<([&'static str; 2], Option<String>)> {
+    /// The contexts of its two experts and how they are fused, where it has two.
+    fn fused(&self) -> Option<([&'static str; 2], Fusion)> {
         match self {
-            Self::Gate(first, second) => Some(([first, second], None)),
-            Self::Learned(option) => Some((["text", "image"], Some(format!("--{option}")))),
-            Self::Single(_) | Self::Average(..) => None,
+            Self::Single(_) => None,
+            Self::Fused(experts, fusion) => Some((*experts, *fusion)),
+            Self::Deployed(fusion) => Some((TWO, *fusion)),
+        }
+    }
+
+    /// The type of its experts' weights.
+    fn types(&self) -> &'static str {
+        match self {
+            Self::Single(_) | Self::Fused(..) => "f32",
+            Self::Deployed(_) => "q8",
+        }
+    }
+
+    /// The average of the same experts, which a gate learns over.
+    fn averaged(&self) -> Option<Self> {
+        match self {
+            Self::Single(_) | Self::Fused(_, Fusion::Average) | Self::Deployed(Fusion::Average) => {
+                None
+            }
+            Self::Fused(experts, _) => Some(Self::Fused(*experts, Fusion::Average)),
+            Self::Deployed(_) => Some(Self::Deployed(Fusion::Average)),
         }
     }
 
@@ -50,10 +100,14 @@ impl System {
         let mut all = vec![Self::Single("none"), Self::Single("text")];
         if pictures {
             all.extend(["image", "random-text", "random-image"].map(Self::Single));
-            for (first, second) in [("text", "text"), ("image", "image"), ("text", "image")] {
-                all.extend([Self::Average(first, second), Self::Gate(first, second)]);
-            }
-            all.extend(["scalar", "unnormalized"].map(Self::Learned));
+            let plain = [Fusion::Average, Fusion::Gate];
+            all.extend(
+                PAIRS
+                    .iter()
+                    .flat_map(|&two| plain.map(|by| Self::Fused(two, by))),
+            );
+            all.extend([Fusion::Scalar, Fusion::Unnormalized].map(|by| Self::Fused(TWO, by)));
+            all.extend(plain.map(Self::Deployed));
         }
         all
     }
@@ -85,7 +139,10 @@ pub(crate) fn run_systems(jobs: &Jobs<'_>, set: &Set, folder: &Path, seeds: u64)
             .collect()
     };
     jobs.run(each(&|system, seed| work.train(system, seed)))?;
-    jobs.run(each(&|system, seed| work.convert(system, seed)))?;
+    jobs.run(each(&|system, seed| work.convert(system, seed, "f32")))?;
+    if set.pictures.is_some() {
+        jobs.run(each(&|system, seed| work.convert(system, seed, "q8")))?;
+    }
     jobs.run(each(&|system, seed| work.bundle(system, seed, false)))?;
     jobs.run(each(&|system, seed| work.train_gate(system, seed)))?;
     jobs.run(each(&|system, seed| work.convert_gate(system, seed)))?;
@@ -141,27 +198,26 @@ impl Work<'_> {
         Some(job)
     }
 
-    fn convert(&self, system: &System, seed: u64) -> Option<Job> {
+    fn convert(&self, system: &System, seed: u64, types: &str) -> Option<Job> {
         let System::Single(context) = system else {
             return None;
         };
-        let target = self.file(context, seed, "weights");
+        let target = self.weights(context, types, seed);
         let checkpoint = self.folder.join(format!("{context}-{seed}"));
-        Some(Job::new(
-            &target,
-            [
-                "model".into(),
-                checkpoint.into_os_string(),
-                "-o".into(),
-                target.clone().into(),
-            ],
-        ))
+        let job = Job::new(&target, ["model".into(), checkpoint.into_os_string()]);
+        Some(
+            job.with(["-o".into(), OsString::from(&target)])
+                .with(["--quantize", types]),
+        )
     }
 
-    /// The bundle of a system. For a gate first the average of its experts, which the gate learns from, then itself.
+    fn weights(&self, context: &str, types: &str, seed: u64) -> PathBuf {
+        self.file(&format!("{context}-{types}"), seed, "weights")
+    }
+
+    /// The bundle of a system: of those with a gate, which learns over the bundle of an average, in a second turn.
     fn bundle(&self, system: &System, seed: u64, gated: bool) -> Option<Job> {
-        let is_gate = system.gate().is_some();
-        if gated != is_gate {
+        if gated != system.averaged().is_some() {
             return None;
         }
         let target = self.file(&system.name(), seed, "morelet");
@@ -175,25 +231,21 @@ impl Work<'_> {
         );
         // Two experts with one kind of context are those of two seeds.
         let other = seed % self.seeds + 1;
-        let two = match system {
-            System::Average(first, second) => Some([*first, *second]),
-            _ => system.gate().map(|(two, _)| two),
-        };
-        let experts = match (system, two) {
-            (_, Some([a, b])) if a == b => vec![(a, a, seed), ("other", b, other)],
-            (_, Some([a, b])) => vec![(a, a, seed), (b, b, seed)],
+        let experts = match (system, system.fused()) {
+            (_, Some(([a, b], _))) if a == b => vec![(a, a, seed), ("other", b, other)],
+            (_, Some(([a, b], _))) => vec![(a, a, seed), (b, b, seed)],
             (System::Single(context), None) => vec![(*context, *context, seed)],
             (_, None) => return None,
         };
         for (name, context, seed) in experts {
-            let weights = self.file(context, seed, "weights");
+            let weights = self.weights(context, system.types(), seed);
             let expert = format!("{name}:{context}:{}", weights.display());
             job = job.with(["--expert".to_owned(), expert]);
         }
-        job = match system {
-            System::Single(_) => job,
-            System::Average(..) => job.with(["--average"]),
-            System::Gate(..) | System::Learned(_) => {
+        job = match system.fused() {
+            None => job,
+            Some((_, Fusion::Average)) => job.with(["--average"]),
+            Some(_) => {
                 let gate = self.file(&format!("{}-gate", system.name()), seed, "weights");
                 job.with(["--gate".into(), gate.into_os_string()])
             }
@@ -209,9 +261,8 @@ impl Work<'_> {
     }
 
     fn train_gate(&self, system: &System, seed: u64) -> Option<Job> {
-        let ([first, second], option) = system.gate()?;
-        let average = System::Average(first, second);
-        let bundle = self.file(&average.name(), seed, "morelet");
+        let (_, fusion) = system.fused()?;
+        let bundle = self.file(&system.averaged()?.name(), seed, "morelet");
         let target = self.file(&system.name(), seed, "safetensors");
         let job = Job::new(
             &target,
@@ -221,15 +272,16 @@ impl Work<'_> {
             "-o".into(),
             target.clone().into_os_string(),
             "--train".into(),
-            self.set.train.clone().into(),
+            self.set.gate.clone()?.into(),
             "--dev".into(),
             self.set.dev.clone().into(),
         ]);
-        Some(job.with(["--device", "cpu", "--threads", "1"]).with(option))
+        let job = job.with(["--device", "cpu", "--threads", "1"]);
+        Some(job.with(fusion.option()))
     }
 
     fn convert_gate(&self, system: &System, seed: u64) -> Option<Job> {
-        system.gate()?;
+        system.averaged()?;
         let gate = self.file(&system.name(), seed, "safetensors");
         let target = self.file(&format!("{}-gate", system.name()), seed, "weights");
         Some(Job::new(

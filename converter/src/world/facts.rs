@@ -16,24 +16,10 @@ use crate::random::Random;
 pub enum Split {
     /// What models learn from.
     Train,
-    /// What chooses between models.
+    /// What chooses between models, and what a gate learns from.
     Dev,
     /// What is reported.
     Test,
-}
-
-impl Split {
-    /// Every part.
-    pub const ALL: [Split; 3] = [Split::Train, Split::Dev, Split::Test];
-
-    /// The name of the part's files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Split::Train => "train",
-            Split::Dev => "dev",
-            Split::Test => "test",
-        }
-    }
 }
 
 /// A relation of MNRE that facts of this world express.

@@ -9,7 +9,7 @@
 //! ```text
 //! names ──► things ──► facts ──► articles ───────────► encyclopedia and its pictures
 //!              │         └────────────► questions ───┐
-//!              └──────────────────────► posts ───────┴► train, dev, test and their pictures
+//!              └──────────────────────► posts ───────┴► train, dev, test, gate and their pictures
 //! ```
 //!
 //! Posts come in four [groups](Group), as many of each:
@@ -61,6 +61,9 @@ pub struct Size {
     pub train: usize,
     /// As many of each to choose between models.
     pub dev: usize,
+    /// As many of each to learn from whom of two experts to trust: about the things of the former, which no expert has
+    /// learned from.
+    pub gate: usize,
     /// As many of each to report.
     pub test: usize,
 }
@@ -71,14 +74,17 @@ impl Default for Size {
             articles: 3000,
             train: 3000,
             dev: 400,
+            gate: 1600,
             test: 800,
         }
     }
 }
 
-/// The posts of one split.
+/// The posts of one pair of files.
 pub struct Part {
-    /// Which split.
+    /// The name of the files.
+    pub name: &'static str,
+    /// Whose things they are about.
     pub split: Split,
     /// Posts for named entities.
     pub posts: Vec<Post>,
@@ -94,7 +100,7 @@ pub struct World {
     pub facts: Vec<Fact>,
     /// What the encyclopedia says, in the order of the things.
     pub articles: Vec<Article>,
-    /// What people post, in the order of [`Split::ALL`].
+    /// What people post.
     pub parts: Vec<Part>,
 }
 
@@ -106,17 +112,17 @@ impl World {
         let things = facts::things(size.articles, names, random);
         let facts = facts::facts(&things, random);
         let articles = articles::articles(&things, &facts, random);
-        let parts = Split::ALL.map(|split| {
-            let count = match split {
-                Split::Train => size.train,
-                Split::Dev => size.dev,
-                Split::Test => size.test,
-            };
-            Part {
-                split,
-                posts: posts::posts(count, split, &things, names, random),
-                questions: relations::questions(count, split, &things, &facts, names, random),
-            }
+        let parts = [
+            ("train", Split::Train, size.train),
+            ("dev", Split::Dev, size.dev),
+            ("test", Split::Test, size.test),
+            ("gate", Split::Dev, size.gate),
+        ];
+        let parts = parts.map(|(name, split, count)| Part {
+            name,
+            split,
+            posts: posts::posts(count, split, &things, names, random),
+            questions: relations::questions(count, split, &things, &facts, names, random),
         });
         World {
             things,

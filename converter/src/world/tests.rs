@@ -9,6 +9,7 @@ fn small(seed: u64) -> World {
         articles: 500,
         train: 200,
         dev: 80,
+        gate: 80,
         test: 80,
     };
     World::new(seed, &size)
@@ -39,9 +40,11 @@ fn the_same_seed_makes_the_same_world() {
 #[test]
 fn no_name_is_in_two_splits() {
     let world = small(3);
-    let [train, dev, test] = [0, 1, 2].map(|part| mentioned(&world.parts[part]));
+    let [train, dev, test, gate] = [0, 1, 2, 3].map(|part| mentioned(&world.parts[part]));
     assert!(!test.is_empty());
     assert!(train.is_disjoint(&dev) && train.is_disjoint(&test) && dev.is_disjoint(&test));
+    // A gate asks about the things of dev.
+    assert!(gate.is_disjoint(&train) && gate.is_disjoint(&test) && !gate.is_disjoint(&dev));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! wiki/encyclopedia.xml          the articles, as MediaWiki exports them
 //! wiki/*.png                     the picture of each article
 //! pictures/*.png                 the picture of each post
-//! ner/{train,dev,test}.jsonl     {"id", "tokens", "image", "gold": [labels], ..}
-//! re/{train,dev,test}.jsonl      {"id", "tokens", "subject", "object", "image", "gold": relation, ..}
+//! ner/{train,dev,test,gate}.jsonl    {"id", "tokens", "image", "gold": [labels], ..}
+//! re/{train,dev,test,gate}.jsonl     {"id", "tokens", "subject", "object", "image", "gold": relation, ..}
 //! ```
 //!
 //! Two more keys tell what the program is not to know: `group`, and under `shows` the
@@ -73,14 +73,14 @@ pub fn write_encyclopedia(world: &World, directory: &Path) -> Result<()> {
 
 /// Writes the first posts of a part, at most so many of each task, with their pictures.
 pub fn write_part(world: &World, part: &Part, most: usize, directory: &Path) -> Result<()> {
-    let split = part.split.name();
-    let mut lines = Lines::new(world, directory, format!("ner-{split}"));
+    let name = part.name;
+    let mut lines = Lines::new(world, directory, format!("ner-{name}"));
     for post in part.posts.iter().take(most) {
         let line = json!({"tokens": post.wording.tokens, "gold": post.bio()});
         lines.add(line, post.group, &post.picture)?;
     }
-    write_file(&directory.join(format!("ner/{split}.jsonl")), lines.text)?;
-    let mut lines = Lines::new(world, directory, format!("re-{split}"));
+    write_file(&directory.join(format!("ner/{name}.jsonl")), lines.text)?;
+    let mut lines = Lines::new(world, directory, format!("re-{name}"));
     for question in part.questions.iter().take(most) {
         let spans = &question.wording.spans;
         let line = json!({
@@ -89,7 +89,7 @@ pub fn write_part(world: &World, part: &Part, most: usize, directory: &Path) -> 
         });
         lines.add(line, question.group, &question.picture)?;
     }
-    write_file(&directory.join(format!("re/{split}.jsonl")), lines.text)
+    write_file(&directory.join(format!("re/{name}.jsonl")), lines.text)
 }
 
 /// The lines of one file, and the pictures that they name.
@@ -134,7 +134,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Writes a file, in a directory that is made if it is not there.
-fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
     }

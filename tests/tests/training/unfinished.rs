@@ -25,8 +25,8 @@ fn steps(state: &Path) -> usize {
 }
 
 /// Starts a training that writes itself down after each step, and sends it a signal after `least` of them.
-fn signalled(made: &Made, signal: &str, least: usize) -> Run {
-    let mut command = made.command(&made.output, &["--save-every", "1"]);
+fn signalled(made: &Made, signal: &str, least: usize, more: &[&str]) -> Run {
+    let mut command = made.command(&made.output, &[&["--save-every", "1"], more].concat());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(Stdio::piped());
     let line = format!("{command:?}");
@@ -57,17 +57,19 @@ fn metrics(checkpoint: &Path) -> Vec<Value> {
 fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
     let made = Made::new();
     let through = made.workshop.path("through");
-    made.train(&through, &[]).ok();
-    // Within an epoch of three steps, and again within a later one.
-    for least in [8, 40] {
-        let run = signalled(&made, "-KILL", least);
+    // Three batches make a step of two and one of one.
+    let two = ["--accumulate", "2"];
+    made.train(&through, &two).ok();
+    // Within an epoch, and again within a later one.
+    for least in [7, 35] {
+        let run = signalled(&made, "-KILL", least, &two);
         assert_eq!(run.code, None, "{run:?}");
         assert!(!made.output.exists(), "it was killed before its end");
     }
     // As a kill in the middle of writing leaves it.
     let half = made.workshop.path("expert.training/.morelet-half.tmp");
     fs::write(half, "half a state").expect("a temporary file");
-    let run = made.train(&made.output, &[]).ok();
+    let run = made.train(&made.output, &two).ok();
     assert!(run.stderr.contains("going on after step"), "{}", run.stderr);
     let (got, want) = (files(&made.output), files(&through));
     assert!(got["model.safetensors"] == want["model.safetensors"]);
@@ -78,7 +80,7 @@ fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
 #[test]
 fn a_state_of_other_options_is_refused_until_the_run_is_restarted() {
     let made = Made::new();
-    signalled(&made, "-KILL", 2);
+    signalled(&made, "-KILL", 2, &[]);
     let state = made.workshop.path("expert.training/state.safetensors");
     let before = fs::read(&state).expect("a state");
     // Another number of heads has the same tensors, and other sentences to choose by the same steps.
@@ -106,7 +108,7 @@ fn a_state_of_other_options_is_refused_until_the_run_is_restarted() {
 #[test]
 fn a_damaged_state_is_refused() {
     let made = Made::new();
-    signalled(&made, "-KILL", 2);
+    signalled(&made, "-KILL", 2, &[]);
     let state = made.workshop.path("expert.training/state.safetensors");
     let mut bytes = fs::read(&state).expect("a state");
     bytes.truncate(bytes.len() / 2);
@@ -123,7 +125,7 @@ fn an_interrupted_run_says_so_and_leaves_the_old_checkpoint() {
     let made = Made::new();
     made.train(&made.output, &["--epochs", "1"]).ok();
     let before = files(&made.output);
-    let run = signalled(&made, "-INT", 5);
+    let run = signalled(&made, "-INT", 5, &[]);
     assert_eq!(run.code, Some(130), "{run:?}");
     let said = "interrupted; the same command goes on";
     assert!(run.stderr.contains(said), "{}", run.stderr);

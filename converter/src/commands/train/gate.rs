@@ -31,6 +31,8 @@ contexts need. What they say of each sentence is computed once and kept until th
 file: `morelet-convert model GATE.safetensors -o gate.weights`, then `bundle` with --gate instead of --average.",
     mut_arg("epochs", |arg| arg.default_value("30")),
     mut_arg("rate", |arg| arg.default_value("0.05")),
+    // A gate has more inputs than it is shown kinds of pictures: without this it learns those by heart.
+    mut_arg("weight_decay", |arg| arg.default_value("1")),
     mut_arg("batch", |arg| arg.default_value("64"))
 )]
 pub(super) struct Args {

@@ -50,7 +50,7 @@ pub(crate) struct Kernels {
 }
 
 /// The numbers of a [`Bitmap`].
-pub(crate) const WINDOW: u32 = 8192;
+pub(crate) const WINDOW: u32 = 16384;
 
 /// A bit for each of [`WINDOW`] numbers.
 pub(crate) type Bitmap = [u64; WINDOW as usize / 64];

@@ -1,7 +1,7 @@
 //! The best sentences for a query.
 //!
-//! `maxscore` finds them in a part of a file, with `cursor`s through the lists of the query's terms, a `window` to add
-//! scores up in, and the `best` so far; `exhaustive` is the plain form that tests compare it with. This file deals the
+//! `maxscore` finds them in a part of a file, with a threshold to begin with from `prime`, `cursor`s through the lists of the
+//! query's terms, a `window` to add scores up in, and the `best` so far; `exhaustive` is the plain form that tests compare it with. This file deals the
 //! work out to segments and threads.
 
 use std::ops::Range;
@@ -22,6 +22,7 @@ mod cursor;
 #[cfg(test)]
 mod exhaustive;
 mod maxscore;
+mod prime;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -17,7 +17,7 @@ pub(super) fn best(
     let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
     for (list, scores) in terms {
         list.for_each(|sentence, tf| {
-            if part.has(sentence) {
+            if part.sentences.contains(&sentence) && part.allows(sentence) {
                 let score = scores.score(tf, part.lengths[sentence as usize]);
                 *sums.entry(sentence).or_default() += f64::from(score);
             }
@@ -34,15 +34,4 @@ pub(super) fn best(
     scored.sort_by(|a, b| b.cmp(a));
     scored.truncate(k);
     Ok(scored)
-}
-
-impl Part<'_> {
-    /// Whether a sentence of the file may be found.
-    fn has(&self, sentence: u32) -> bool {
-        let is_allowed = |allowed: &[u64]| {
-            let bits = allowed.get(sentence as usize / 64).copied().unwrap_or(0);
-            bits >> (sentence % 64) & 1 == 1
-        };
-        self.sentences.contains(&sentence) && self.allowed.is_none_or(is_allowed)
-    }
 }

@@ -7,6 +7,8 @@
 //! window, and every sentence found there is completed by looking it up in the lists of the others, those that can add
 //! most first, until what is left to add cannot lift it above the threshold.
 //!
+//! The threshold is not unknown at the beginning either (`prime.rs`).
+//!
 //! What a term can add in a sentence of known length is bounded more tightly than what it can add at all
 //! (`impacts.rs`): this is what spares most look-ups.
 //!
@@ -19,6 +21,7 @@ use std::ops::Range;
 
 use super::best::{Best, Floor, Scored};
 use super::cursor::Cursor;
+use super::prime::{self, Sums};
 use super::window::{Chance, WINDOW, Window};
 use crate::error::Result;
 use crate::text::bm25::TermScores;
@@ -51,9 +54,14 @@ impl<'a> Clause<'a> {
         })
     }
 
+    /// Its postings.
+    pub fn list(&self) -> &List<'a> {
+        self.cursor.list()
+    }
+
     /// What it adds to the score of a sentence.
     #[inline]
-    fn score(&self, tf: u32, length: u8) -> f32 {
+    pub fn score(&self, tf: u32, length: u8) -> f32 {
         match (&self.table, tf) {
             (Some(table), 1) => table[usize::from(length)],
             _ => self.scores.score(tf, length),
@@ -105,7 +113,7 @@ impl Clause<'_> {
         end: u32,
         lengths: &[u8],
     ) -> Result<()> {
-        let share = f64::from(self.cursor.list().df) / lengths.len() as f64;
+        let share = f64::from(self.list().df) / lengths.len() as f64;
         let postings = share * f64::from(WINDOW);
         if postings < SCAN_FACTOR * window.candidates().len() as f64 {
             return self.scan(window, start, end, lengths);
@@ -152,6 +160,7 @@ pub(super) struct Scratch {
     window: Window,
     /// For each number of terms, the most that so many of the first terms add in a sentence of each length byte.
     bounds: Vec<[f32; 256]>,
+    sums: Sums,
 }
 
 impl Scratch {
@@ -160,12 +169,14 @@ impl Scratch {
         Scratch {
             window: Window::new(),
             bounds: Vec::new(),
+            sums: Sums::new(),
         }
     }
 
     /// The memory that it keeps, in bytes.
     pub fn bytes(&self) -> usize {
         self.bounds.capacity() * size_of::<[f32; 256]>()
+            + self.sums.capacity() * size_of::<(u32, f64)>()
     }
 
     fn bound(&mut self, clauses: &[Clause<'_>], effort: f32) {
@@ -174,11 +185,7 @@ impl Scratch {
         let mut sums = [0.0f64; 256];
         let mut own = [0.0; 256];
         for clause in clauses {
-            clause
-                .cursor
-                .list()
-                .impacts
-                .bounds(&clause.scores, &mut own);
+            clause.list().impacts.bounds(&clause.scores, &mut own);
             for (sum, own) in sums.iter_mut().zip(own) {
                 *sum += f64::from(own * effort);
             }
@@ -197,6 +204,15 @@ pub(super) struct Part<'a> {
     pub sentences: Range<u32>,
 }
 
+impl Part<'_> {
+    /// Whether a sentence may be found.
+    pub fn allows(&self, sentence: u32) -> bool {
+        let word = |allowed: &[u64]| allowed.get(sentence as usize / 64).copied().unwrap_or(0);
+        self.allowed
+            .is_none_or(|allowed| word(allowed) >> (sentence % 64) & 1 == 1)
+    }
+}
+
 /// The best `k` of a part for the terms in `clauses`, in no order.
 pub(super) fn best(
     mut clauses: Vec<Clause<'_>>,
@@ -208,7 +224,11 @@ pub(super) fn best(
 ) -> Result<Vec<Scored>> {
     clauses.sort_by(|a, b| a.most.total_cmp(&b.most));
     scratch.bound(&clauses, effort);
-    let Scratch { window, bounds } = scratch;
+    let Scratch {
+        window,
+        bounds,
+        sums,
+    } = scratch;
     // An earlier search that failed may have left scores behind.
     window.clear();
     let mut most = Vec::with_capacity(clauses.len());
@@ -217,6 +237,10 @@ pub(super) fn best(
         sum += f64::from(clause.most * effort);
         most.push((sum as f32).next_up());
         clause.cursor.skip_to(part.sentences.start)?;
+    }
+    // With bounds that prove nothing a high threshold from the start could leave fewer than k.
+    if effort >= 1.0 {
+        floor.raise(prime::known_score(&clauses, part, k, sums)?);
     }
     let mut best = Best::new(k, floor);
     let mut essential = 0;

@@ -4,7 +4,10 @@ use morelet_mapped::{Container, Kind, OpenOptions};
 
 use super::best::Scored;
 use super::exhaustive;
-use super::maxscore::Part;
+use super::maxscore::{Clause, Part};
+use super::prime::known_score;
+use crate::kernels::WINDOW;
+use crate::text::bm25::TermScores;
 use crate::text::postings::List;
 use crate::text::query;
 use crate::text::{
@@ -67,23 +70,30 @@ fn index(random: &mut Random, paragraphs: usize, options: TextOptions) -> TextIn
     TextIndex::open(&path, OpenOptions::default()).unwrap()
 }
 
-/// By scoring everything.
-fn plain(index: &TextIndex, query: &str, options: &SearchOptions<'_>) -> Vec<(u32, f32)> {
-    let segment = &index.segments[0];
+/// The lists of a query's terms in the only file of an index.
+fn lists<'a>(index: &'a TextIndex, query: &str) -> Vec<(List<'a>, TermScores<'a>)> {
     let terms = query::terms(index.analyzer(), &index.segments, &index.bm25, query).unwrap();
-    let lists: Vec<_> = terms
+    let list = |number| index.segments[0].postings.list(number).unwrap();
+    let lists = terms
         .iter()
-        .map(|term| {
-            let list: List<'_> = segment.postings.list(term.numbers[0].unwrap()).unwrap();
-            (list, index.bm25.term(term.weight))
-        })
-        .collect();
-    let part = Part {
+        .map(|term| (list(term.numbers[0].unwrap()), index.bm25.term(term.weight)));
+    lists.collect()
+}
+
+/// All of this file that the options let be found.
+fn part<'a>(index: &'a TextIndex, options: &SearchOptions<'a>) -> Part<'a> {
+    let segment = &index.segments[0];
+    Part {
         lengths: &segment.lengths,
         allowed: options.filter.map(|filter| filter.segment(0)),
         sentences: segment.sentences(),
-    };
-    pairs(exhaustive::best(&lists, &part, options.k).unwrap())
+    }
+}
+
+/// By scoring everything.
+fn plain(index: &TextIndex, query: &str, options: &SearchOptions<'_>) -> Vec<(u32, f32)> {
+    let part = part(index, options);
+    pairs(exhaustive::best(&lists(index, query), &part, options.k).unwrap())
 }
 
 fn pairs(scored: Vec<Scored>) -> Vec<(u32, f32)> {
@@ -105,14 +115,14 @@ fn finds_what_scoring_everything_finds_to_the_bit() {
             b,
             ..TextOptions::default()
         };
-        let index = index(&mut random, 9_000, options);
-        assert!(index.len() > 20_000, "five windows: {}", index.len());
+        let index = index(&mut random, 28_000, options);
+        assert!(index.len() > 4 * WINDOW, "five windows: {}", index.len());
         let some = (0..index.paragraphs()).filter(|_| random.below(3) == 0);
         let filter = index
             .filter(some.map(ParagraphId).collect::<Vec<_>>())
             .unwrap();
-        let few = index.filter((0..40).map(|n| ParagraphId(n * 217))).unwrap();
-        for round in 0..100 {
+        let few = index.filter((0..40).map(|n| ParagraphId(n * 675))).unwrap();
+        for round in 0..24 {
             let terms = [1, 2, 5, 12, 25, 60][round % 6];
             let query: Vec<String> = (0..terms).map(|_| random.word()).collect();
             let query = query.join(" ");
@@ -141,11 +151,46 @@ fn finds_what_scoring_everything_finds_to_the_bit() {
 }
 
 #[test]
+fn k_sentences_reach_the_score_that_is_known_before() {
+    let mut random = Random(7);
+    let index = index(&mut random, 9_000, TextOptions::default());
+    let half = index
+        .filter((0..index.paragraphs()).step_by(2).map(ParagraphId))
+        .unwrap();
+    let mut close = 0;
+    for round in 0..200 {
+        let query: Vec<String> = (0..1 + round % 20).map(|_| random.word()).collect();
+        let query = query.join(" ");
+        for (k, filter) in [(1, None), (10, None), (10, Some(&half)), (40, None)] {
+            let options = SearchOptions {
+                k,
+                filter,
+                ..SearchOptions::default()
+            };
+            let mut lists = lists(&index, &query);
+            lists.sort_by_key(|(list, _)| std::cmp::Reverse(list.df));
+            let clauses = lists
+                .into_iter()
+                .map(|(list, scores)| Clause::new(list, scores).unwrap());
+            let clauses: Vec<Clause<'_>> = clauses.collect();
+            let part = part(&index, &options);
+            let known = known_score(&clauses, &part, k, &mut Vec::new()).unwrap();
+            let best = plain(&index, &query, &options);
+            let reached = best.get(k - 1).map_or(0.0, |&(_, score)| score);
+            assert!(known <= reached, "{k}: {known} {reached}, {query}");
+            close += usize::from(known > 0.5 * reached);
+        }
+    }
+    assert!(close > 200, "mostly something is known: {close}");
+}
+
+#[test]
 fn less_effort_finds_less_but_nothing_that_is_wrong() {
     let mut random = Random(99);
-    let index = index(&mut random, 5_000, TextOptions::default());
+    let index = index(&mut random, 20_000, TextOptions::default());
+    assert!(index.len() > 2 * WINDOW, "{}", index.len());
     let (mut found, mut all) = (0, 0);
-    for _ in 0..100 {
+    for _ in 0..40 {
         let query: Vec<String> = (0..15).map(|_| random.word()).collect();
         let query = query.join(" ");
         let exact = SearchOptions {

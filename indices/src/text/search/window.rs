@@ -5,7 +5,7 @@ use crate::kernels::{BLOCK, Bitmap, WindowPlaces, kernels};
 
 const PLACES: usize = WINDOW as usize;
 
-/// Sums of scores, by place in the window. They take 64 KiB, which stays in the second cache;
+/// Sums of scores, by place in the window. They take 128 KiB, which stays in the second cache;
 /// of smaller windows there are too many.
 pub(super) struct Window {
     sums: Box<[f64; PLACES]>,

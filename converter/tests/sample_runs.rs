@@ -134,7 +134,7 @@ fn sample_makes_bundles_that_know_what_they_looked_up_and_a_page() {
 #[test]
 fn a_world_is_the_same_again_and_takes_no_other_directory() {
     let folder = tempfile::tempdir().unwrap();
-    let small = "--articles 200 --train 8 --dev 4 --test 4";
+    let small = "--articles 200 --train 8 --dev 4 --test 4 --gate 4";
     for name in ["one", "two"] {
         convert(folder.path(), &format!("world -o @{name} {small}")).unwrap();
     }
@@ -143,6 +143,7 @@ fn a_world_is_the_same_again_and_takes_no_other_directory() {
         "wiki/encyclopedia.xml",
         "ner/train.jsonl",
         "re/test.jsonl",
+        "ner/gate.jsonl",
         "clip/dev.jsonl",
         "tokenizer.json",
     ] {

@@ -1,7 +1,7 @@
 //! The gate between two experts: which of them a sentence and its picture need.
 
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{GateConfig, Weights};
 
 /// `g_y = σ(U_y · [CLIP_text(x); CLIP_image(I)] + b_y)` (equation 6 of the paper), the weight of the first
 /// expert at label y. U has one row per label, or one row for all.
@@ -28,28 +28,35 @@ impl Gate {
             );
             return Err(Error::model(weights.container().path(), message));
         };
-        let (matrix, bias) = (weights.f32s("weight")?, weights.f32s("bias")?);
-        if !matrix.iter().chain(&bias).all(|value| value.is_finite()) {
-            let message = "the gate holds a value that is not a finite number: it is damaged (check it with `morelet verify`)";
-            return Err(Error::model(weights.container().path(), message));
-        }
-        Ok(Self {
-            matrix,
-            bias,
-            text_dim: config.text_dim as usize,
-            image_dim: config.image_dim as usize,
+        Self::new(config, weights.f32s("weight")?, weights.f32s("bias")?).map_err(|error| {
+            let message = format!("{error}: it is damaged (check it with `morelet verify`)");
+            Error::model(weights.container().path(), message)
         })
     }
 
-    /// A gate from U, `[rows, text_dim + image_dim]` row by row, and b, `[rows]`. `None` where the lengths do not fit.
-    pub fn new(
-        matrix: Vec<f32>,
-        bias: Vec<f32>,
-        text_dim: usize,
-        image_dim: usize,
-    ) -> Option<Self> {
-        let fits = !bias.is_empty() && matrix.len() == bias.len() * (text_dim + image_dim);
-        fits.then_some(Self {
+    /// A gate from U, `[rows, text_dim + image_dim]` row by row, and b, `[rows]`.
+    ///
+    /// # Errors
+    /// Of kind `Input` where there are more or fewer values, or one that is not finite.
+    pub fn new(config: &GateConfig, matrix: Vec<f32>, bias: Vec<f32>) -> Result<Self> {
+        let [rows, text_dim, image_dim] =
+            [config.rows, config.text_dim, config.image_dim].map(|size| size as usize);
+        let expected = (rows * (text_dim + image_dim), rows);
+        if (matrix.len(), bias.len()) != expected {
+            let message = format!(
+                "the gate should have matrix and bias of {} and {} values, got {} and {}",
+                expected.0,
+                expected.1,
+                matrix.len(),
+                bias.len()
+            );
+            return Err(Error::input(message));
+        }
+        if !matrix.iter().chain(&bias).all(|value| value.is_finite()) {
+            let message = "the gate holds a value that is not a finite number";
+            return Err(Error::input(message.to_owned()));
+        }
+        Ok(Self {
             matrix,
             bias,
             text_dim,
@@ -111,14 +118,29 @@ fn sigmoid(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn gate(rows: usize) -> Gate {
-        let row = [0.5, -1.0, 2.0];
-        Gate {
-            matrix: row.iter().copied().cycle().take(3 * rows).collect(),
-            bias: (0..rows).map(|row| row as f32).collect(),
+    fn config(rows: usize) -> GateConfig {
+        GateConfig {
+            rows: rows as u32,
             text_dim: 2,
             image_dim: 1,
         }
+    }
+
+    fn gate(rows: usize) -> Gate {
+        let matrix = [0.5, -1.0, 2.0].repeat(rows);
+        let bias = (0..rows).map(|row| row as f32).collect();
+        Gate::new(&config(rows), matrix, bias).unwrap()
+    }
+
+    #[test]
+    fn refuses_other_counts_of_values_and_what_is_no_number() {
+        let refused = |matrix: &[f32], bias: &[f32]| {
+            let error = Gate::new(&config(2), matrix.to_vec(), bias.to_vec()).unwrap_err();
+            error.to_string()
+        };
+        assert!(refused(&[0.0; 5], &[0.0; 2]).contains("got 5 and 2"));
+        assert!(refused(&[0.0; 6], &[0.0]).contains("got 6 and 1"));
+        assert!(refused(&[0.0, 0.0, 0.0, 0.0, 0.0, f32::NAN], &[0.0; 2]).contains("finite"));
     }
 
     /// σ(1.0) and σ(2.0), to ten digits, from tables.

@@ -11,7 +11,7 @@ use crate::session::{Detail, Inner};
 use crate::spans::spans;
 use crate::words::Sentence;
 use crate::{Error, ErrorKind, Result};
-use morelet_models::{NerOutput, ReOutput};
+use morelet_models::{NerOutput, ReOutput, argmax};
 
 /// The label of a word that no expert has seen, and of what is no entity.
 const OUTSIDE: &str = "O";
@@ -180,7 +180,10 @@ impl Fuser<'_> {
                     "an expert without a CRF was asked for its likeliest sequence",
                 )
             })?,
-            _ => mixture.iter().map(|row| argmax(row)).collect(),
+            _ => mixture
+                .iter()
+                .map(|row| argmax(row.iter().copied()))
+                .collect(),
         };
         let mut labels: Vec<String> = chosen
             .iter()
@@ -255,7 +258,7 @@ impl Fuser<'_> {
             });
             return;
         };
-        let best = argmax(&mixture);
+        let best = argmax(mixture.iter().copied());
         prediction.relation = Some(Relation {
             kind: self.label(best).to_owned(),
             score: share(&mixture, best),
@@ -274,17 +277,6 @@ fn gate(first: &str, second: &str, g: f64) -> Named<f64> {
     [(first.to_owned(), g), (second.to_owned(), 1.0 - g)]
         .into_iter()
         .collect()
-}
-
-/// The place of the largest value; the first of equals, 0 where there is none.
-fn argmax(row: &[f64]) -> usize {
-    let mut best = 0;
-    for (i, value) in row.iter().enumerate() {
-        if *value > row[best] {
-            best = i;
-        }
-    }
-    best
 }
 
 /// P divided by the sum of its row.
@@ -319,7 +311,7 @@ fn expert_detail(answered: Answered, labels: &[String], n: usize, detail: Detail
             }
         }
         Output::Re(output) => {
-            let best = argmax(&output.probabilities);
+            let best = argmax(output.probabilities.iter().copied());
             told.relation = Some(match output.probabilities.get(best) {
                 Some(&score) => Relation {
                     kind: labels

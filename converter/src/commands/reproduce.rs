@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 /// Arguments of `reproduce`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every step is a command of this program, one of them on each processor at a time. What is made stays in the folder, and is \
-not made again where the command is given again; a folder whose files were made with other options is refused.")]
+Every step but the scoring is a command of this program, one of them on each processor at a time. What is made stays in the \
+folder, and is not made again where the command is given again. Files that were made with other options are refused; files \
+that somebody has put there are taken as they are. A folder belongs to one version of this program.")]
 pub struct Args {
     /// The document to write
     #[arg(short, long, value_name = "F.md", default_value = "docs/tables.md")]
@@ -20,7 +21,7 @@ pub struct Args {
     /// Where everything is made
     #[arg(long, value_name = "DIR", default_value = "reproduce.out")]
     work: PathBuf,
-    /// Trainings of each expert
+    /// Trainings of each expert; another number wants another --work
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=20))]
     seeds: u64,
     /// Seed of the world
@@ -48,15 +49,14 @@ pub struct Args {
 /// # Errors
 /// Those of the commands that it runs.
 pub fn run(args: &Args, console: &Console) -> Result<()> {
+    std::fs::create_dir_all(&args.work).map_err(|error| Error::io(&args.work, error))?;
     // What is made is known by how it was made, wherever this is called from.
-    let absolute =
-        |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::io(path, error));
+    let absolute = |path: &PathBuf| path.canonicalize().map_err(|error| Error::io(path, error));
     let work = absolute(&args.work)?;
-    std::fs::create_dir_all(&work).map_err(|error| Error::io(&work, error))?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = Jobs {
         at_once: args.jobs.unwrap_or(processors).max(1),
-        logs: work.join("logs"),
+        work: work.clone(),
         console,
     };
     let folder = work.join(format!("world-{}", args.world_seed));

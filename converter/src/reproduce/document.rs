@@ -4,7 +4,7 @@ use super::costs::{self, Cost};
 use super::figures::Figures;
 use super::markdown::{head, line, row};
 use super::sets::Set;
-use super::systems::{Fusion, MOE, PAIRS, Scores, System};
+use super::systems::{Fusion, MOE, PAIRS, Scores, System, TEXT_AND_IMAGE};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -72,8 +72,9 @@ fn title(system: &System) -> &'static str {
         System::Single("image") => "MoRe-Image",
         System::Single("random-text") => "Text, random contexts",
         System::Single("random-image") => "Image, random contexts",
-        System::Fused(..) | System::Deployed(_) => "MoRe-MoE",
+        moe if *moe == MOE => "MoRe-MoE",
         System::Single(_) => "Expert",
+        System::Fused(..) | System::Deployed(_) => "Two experts",
     }
 }
 
@@ -150,7 +151,7 @@ fn table3(text: &mut String, world: &[Scored<'_>]) {
         ]);
     }
     head(text, &cells);
-    let two = PAIRS[2];
+    let two = TEXT_AND_IMAGE;
     let plain = |pair: [&'static str; 2]| {
         let [first, second] = pair;
         let by = [Fusion::Average, Fusion::Gate].map(|by| System::Fused(pair, by));

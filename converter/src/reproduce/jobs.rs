@@ -16,14 +16,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Jobs<'a> {
     /// How many run at a time.
     pub(crate) at_once: usize,
-    /// Where what they say is kept.
-    pub(crate) logs: PathBuf,
+    /// The folder that everything is made in. In its `logs` is what the commands say, and for each target how it was made.
+    pub(crate) work: PathBuf,
     pub(crate) console: &'a Console,
 }
 
 /// One command.
 pub(crate) struct Job {
-    /// What it leaves behind: where this is there already, it is not run.
+    /// What it leaves behind: where this is there already, made in the same way, it is not run.
     target: PathBuf,
     arguments: Vec<OsString>,
 }
@@ -124,33 +124,41 @@ impl Jobs<'_> {
         }
     }
 
-    /// Whether `target` is there already. How it is made is kept among the logs; one that somebody has put there is taken
-    /// as it is.
+    /// Whether `target` is there already. Where it is not, how it will be made is written down; one of which nothing is
+    /// written down somebody has put there, and it is taken as it is.
     ///
     /// # Errors
     /// Of kind `Input` where it was made otherwise than `how` says.
     pub(crate) fn is_made(&self, target: &Path, how: &str) -> Result<bool> {
-        std::fs::create_dir_all(&self.logs).map_err(|error| Error::io(&self.logs, error))?;
-        let kept = self.logs.join(log_name(target)).with_extension("how");
-        let there = target.exists();
+        let kept = self.log(target)?.with_extension("how");
+        if !target.exists() {
+            write_file_atomically(&kept, how.as_bytes())?;
+            return Ok(false);
+        }
         match std::fs::read_to_string(&kept) {
-            Ok(was) if there && was != how => {
+            Ok(was) if was != how => {
                 let message =
                     format!("was made by `{was}`, not by `{how}`; give this run another --work");
                 Err(Error::input(message).at(target))
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(&kept, error)),
-            _ => {
-                write_file_atomically(&kept, how.as_bytes())?;
-                Ok(there)
-            }
+            _ => Ok(true),
         }
+    }
+
+    /// Where what the command says is kept that makes `target`: by the path within the folder.
+    fn log(&self, target: &Path) -> Result<PathBuf> {
+        let logs = self.work.join("logs");
+        std::fs::create_dir_all(&logs).map_err(|error| Error::io(&logs, error))?;
+        let within = target.strip_prefix(&self.work).unwrap_or(target);
+        let parts: Vec<_> = within.iter().map(|part| part.to_string_lossy()).collect();
+        Ok(logs.join(format!("{}.log", parts.join("-"))))
     }
 
     fn start(&self, job: Job) -> Result<Running> {
         let program =
             std::env::current_exe().map_err(|error| Error::io("morelet-convert", error))?;
-        let log = self.logs.join(log_name(&job.target));
+        let log = self.log(&job.target)?;
         let create = |path: &Path| File::create(path).map_err(|error| Error::io(path, error));
         let file = create(&log)?;
         let errors = file.try_clone().map_err(|error| Error::io(&log, error))?;
@@ -173,20 +181,6 @@ impl Jobs<'_> {
     }
 }
 
-/// A name for the log of what makes `target`: the last two parts of its path.
-fn log_name(target: &Path) -> String {
-    let parts = target
-        .iter()
-        .rev()
-        .take(2)
-        .map(|part| part.to_string_lossy());
-    let parts: Vec<_> = parts.collect();
-    format!(
-        "{}.log",
-        parts.into_iter().rev().collect::<Vec<_>>().join("-")
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let jobs = Jobs {
             at_once: 1,
-            logs: folder.path().join("logs"),
+            work: folder.path().to_owned(),
             console: &Console::quiet(),
         };
         let target = folder.path().join("target");
@@ -210,8 +204,17 @@ mod tests {
             error.contains("another") && error.contains("--work"),
             "{error}"
         );
-        let foreign = folder.path().join("foreign");
-        std::fs::write(&foreign, "from elsewhere").unwrap();
-        assert!(jobs.is_made(&foreign, "one way").unwrap());
+        for how in ["one way", "another"] {
+            let foreign = folder.path().join("foreign");
+            std::fs::write(&foreign, "from elsewhere").unwrap();
+            assert!(jobs.is_made(&foreign, how).unwrap());
+        }
+        // Two worlds have files of one name.
+        for (world, how) in [("7", "one way"), ("11", "another"), ("7", "one way")] {
+            let target = folder.path().join(world).join("ner/none-1");
+            let made = jobs.is_made(&target, how).unwrap();
+            std::fs::create_dir_all(&target).unwrap();
+            assert_eq!(made, world == "7" && folder.path().join("11").exists());
+        }
     }
 }

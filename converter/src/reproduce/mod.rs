@@ -1,7 +1,7 @@
 //! The paper's tables, made again: on a world of the project's own, and on the paper's sentences with text alone.
 //!
-//! Everything is made by the commands that anybody has: each step is a process of this program, and what a step has
-//! written is not made again, so that a run that was stopped goes on. The folder that it works in holds a file for each
+//! Everything but the scores is made by the commands that anybody has: each step is a process of this program, and what a
+//! step has written in the same way is not made again, so that a run that was stopped goes on. The folder that it works in holds a file for each
 //! score, from which the document is written.
 //!
 //! ```text

@@ -35,7 +35,7 @@ impl Set {
     }
 }
 
-/// Options of `train task` on the world: found by trying, on another world than the one that is reported.
+/// Options of `train task` on the world: found by trying, on another world than those that are reported.
 pub(crate) const WORLD_TRAINING: &str = "--init random --hidden 64 --layers 2 --heads 4 --max-length 64 --epochs 8 \
      --batch 32 --rate 2e-3 --dropout 0.1 --word-dropout 0.1";
 

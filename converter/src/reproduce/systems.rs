@@ -51,11 +51,11 @@ impl Fusion {
 }
 
 /// The experts of the paper's system.
-const TWO: [&str; 2] = ["text", "image"];
+pub(crate) const TEXT_AND_IMAGE: [&str; 2] = ["text", "image"];
 /// The paper's system.
-pub(crate) const MOE: System = System::Fused(TWO, Fusion::Gate);
+pub(crate) const MOE: System = System::Fused(TEXT_AND_IMAGE, Fusion::Gate);
 /// Which experts are fused.
-pub(crate) const PAIRS: [[&str; 2]; 3] = [["text", "text"], ["image", "image"], TWO];
+pub(crate) const PAIRS: [[&str; 2]; 3] = [["text", "text"], ["image", "image"], TEXT_AND_IMAGE];
 
 impl System {
     /// The name of its files.
@@ -63,7 +63,7 @@ impl System {
         match self {
             Self::Single(context) => (*context).to_owned(),
             Self::Fused([first, second], fusion) => format!("{}-{first}-{second}", fusion.name()),
-            Self::Deployed(fusion) => format!("{}-{}", fusion.name(), self.types()),
+            Self::Deployed(fusion) => format!("{}-{}", fusion.name(), self.precision()),
         }
     }
 
@@ -72,12 +72,12 @@ impl System {
         match self {
             Self::Single(_) => None,
             Self::Fused(experts, fusion) => Some((*experts, *fusion)),
-            Self::Deployed(fusion) => Some((TWO, *fusion)),
+            Self::Deployed(fusion) => Some((TEXT_AND_IMAGE, *fusion)),
         }
     }
 
-    /// The type of its experts' weights.
-    fn types(&self) -> &'static str {
+    /// What its experts' weights are stored in.
+    fn precision(&self) -> &'static str {
         match self {
             Self::Single(_) | Self::Fused(..) => "f32",
             Self::Deployed(_) => "q8",
@@ -106,7 +106,9 @@ impl System {
                     .iter()
                     .flat_map(|&two| plain.map(|by| Self::Fused(two, by))),
             );
-            all.extend([Fusion::Scalar, Fusion::Unnormalized].map(|by| Self::Fused(TWO, by)));
+            all.extend(
+                [Fusion::Scalar, Fusion::Unnormalized].map(|by| Self::Fused(TEXT_AND_IMAGE, by)),
+            );
             all.extend(plain.map(Self::Deployed));
         }
         all
@@ -141,7 +143,11 @@ pub(crate) fn run_systems(jobs: &Jobs<'_>, set: &Set, folder: &Path, seeds: u64)
     jobs.run(each(&|system, seed| work.train(system, seed)))?;
     jobs.run(each(&|system, seed| work.convert(system, seed, "f32")))?;
     if set.pictures.is_some() {
-        jobs.run(each(&|system, seed| work.convert(system, seed, "q8")))?;
+        let deployed = |system: &&System| TEXT_AND_IMAGE.map(System::Single).contains(system);
+        jobs.run(each(&|system, seed| {
+            Some(system).filter(deployed)?;
+            work.convert(system, seed, "q8")
+        }))?;
     }
     jobs.run(each(&|system, seed| work.bundle(system, seed, false)))?;
     jobs.run(each(&|system, seed| work.train_gate(system, seed)))?;
@@ -198,21 +204,21 @@ impl Work<'_> {
         Some(job)
     }
 
-    fn convert(&self, system: &System, seed: u64, types: &str) -> Option<Job> {
+    fn convert(&self, system: &System, seed: u64, precision: &str) -> Option<Job> {
         let System::Single(context) = system else {
             return None;
         };
-        let target = self.weights(context, types, seed);
+        let target = self.weights(context, precision, seed);
         let checkpoint = self.folder.join(format!("{context}-{seed}"));
         let job = Job::new(&target, ["model".into(), checkpoint.into_os_string()]);
         Some(
             job.with(["-o".into(), OsString::from(&target)])
-                .with(["--quantize", types]),
+                .with(["--quantize", precision]),
         )
     }
 
-    fn weights(&self, context: &str, types: &str, seed: u64) -> PathBuf {
-        self.file(&format!("{context}-{types}"), seed, "weights")
+    fn weights(&self, context: &str, precision: &str, seed: u64) -> PathBuf {
+        self.file(&format!("{context}-{precision}"), seed, "weights")
     }
 
     /// The bundle of a system: of those with a gate, which learns over the bundle of an average, in a second turn.
@@ -238,7 +244,7 @@ impl Work<'_> {
             (_, None) => return None,
         };
         for (name, context, seed) in experts {
-            let weights = self.weights(context, system.types(), seed);
+            let weights = self.weights(context, system.precision(), seed);
             let expert = format!("{name}:{context}:{}", weights.display());
             job = job.with(["--expert".to_owned(), expert]);
         }

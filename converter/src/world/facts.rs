@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::names::Names;
 use crate::random::Random;
 
-/// A part of the world that lends its things to one part of the posts. Facts never
+/// A part of the world that lends its things to some of the posts, and to no others. Facts never
 /// lead from one part to another, so nothing that training saw is asked in a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Split {
@@ -68,7 +68,7 @@ pub struct Thing {
     pub name: Vec<String>,
     /// What it is.
     pub kind: Kind,
-    /// The part of the posts that may mention it.
+    /// Which posts may mention it.
     pub split: Split,
     /// The seed of its individual appearance in pictures.
     pub appearance: u64,

@@ -61,8 +61,8 @@ pub struct Size {
     pub train: usize,
     /// As many of each to choose between models.
     pub dev: usize,
-    /// As many of each to learn from whom of two experts to trust: about the things of the former, which no expert has
-    /// learned from.
+    /// As many of each to learn from whom of two experts to trust: about the things of `dev`, which no expert has learned
+    /// from.
     pub gate: usize,
     /// As many of each to report.
     pub test: usize,

@@ -40,35 +40,10 @@ pub(crate) struct Kernels {
     pub ones: fn(bits: &[u8], places: &mut Places) -> usize,
     /// Adds `(places[i] − i) << shift` to each value, modulo 2³².
     pub add_high: fn(shift: u8, places: &Places, values: &mut [u32; BLOCK]),
-    /// Writes down the places of the bits that are set, ascending, and gives their number; the places behind
-    /// may hold anything.
-    pub all: fn(bits: &Bitmap, places: &mut WindowPlaces) -> usize,
     /// Whether each of the first `len` integers is more than the one before.
     pub ascend: fn(values: &[u32; BLOCK], len: usize) -> bool,
     /// How many of these ascending integers are below `bound`.
     pub below: fn(values: &[u32; BLOCK], bound: u32) -> usize,
-}
-
-/// The numbers of a [`Bitmap`].
-pub(crate) const WINDOW: u32 = 16384;
-
-/// A bit for each of [`WINDOW`] numbers.
-pub(crate) type Bitmap = [u64; WINDOW as usize / 64];
-
-/// Places in a window, with room for what is written in whole registers.
-pub(crate) struct WindowPlaces([u16; WINDOW as usize + 64]);
-
-impl WindowPlaces {
-    /// Places 0.
-    pub fn new() -> WindowPlaces {
-        WindowPlaces([0; WINDOW as usize + 64])
-    }
-
-    /// The first `count` places.
-    #[inline]
-    pub fn first(&self, count: usize) -> &[u16] {
-        &self.0[..count]
-    }
 }
 
 /// Places of bits, with room for what is written in whole registers.
@@ -154,12 +129,6 @@ mod tests {
                     (kernels.add_high)(shift, &got, &mut own);
                     assert_eq!(own[..count], high[..count], "{} {shift}", kernels.name);
                 }
-                let mut bitmap: Bitmap = [0; WINDOW as usize / 64];
-                bitmap.fill_with(|| u64::from(random()) << 32 | u64::from(random()));
-                let (mut expected, mut got) = (WindowPlaces::new(), WindowPlaces::new());
-                let count = (plain::KERNELS.all)(&bitmap, &mut expected);
-                assert_eq!((kernels.all)(&bitmap, &mut got), count);
-                assert_eq!(got.first(count), expected.first(count));
                 let mut values = [0; BLOCK];
                 let limit = 1u32 << (round % 32);
                 values.fill_with(|| random() % limit);

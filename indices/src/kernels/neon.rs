@@ -14,7 +14,6 @@ static NEON: Kernels = Kernels {
     },
     ones: plain::KERNELS.ones,
     add_high: plain::KERNELS.add_high,
-    all: plain::KERNELS.all,
     ascend: plain::KERNELS.ascend,
     below: |values, bound| {
         // SAFETY: as above.

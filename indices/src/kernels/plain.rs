@@ -1,6 +1,6 @@
 //! The inner loops in plain Rust: what all others are compared with.
 
-use super::{BLOCK, Bitmap, Kernels, Places, WindowPlaces};
+use super::{BLOCK, Kernels, Places};
 
 /// What any processor can do.
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -9,7 +9,6 @@ pub(crate) static KERNELS: Kernels = Kernels {
     add_up,
     ones,
     add_high,
-    all,
     ascend,
     below,
 };
@@ -73,19 +72,6 @@ fn add_high(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
         let high = u32::from(place).wrapping_sub(index);
         *value = value.wrapping_add(high.wrapping_shl(u32::from(shift)));
     }
-}
-
-fn all(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
-    let mut count = 0;
-    for (&word, base) in bits.iter().zip((0u16..).step_by(64)) {
-        let mut word = word;
-        while word != 0 {
-            places.0[count] = base + word.trailing_zeros() as u16;
-            count += 1;
-            word &= word - 1;
-        }
-    }
-    count
 }
 
 fn ascend(values: &[u32; BLOCK], len: usize) -> bool {

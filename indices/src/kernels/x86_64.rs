@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Bitmap, Kernels, Places, WindowPlaces, plain};
+use super::{BLOCK, Kernels, Places, plain};
 
 /// AVX2: eight integers at a time.
 static AVX2: Kernels = Kernels {
@@ -20,7 +20,6 @@ static AVX2: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { add_high_avx2(shift, places, values) }
     },
-    all: plain::KERNELS.all,
     ascend: |values, len| {
         // SAFETY: as above.
         unsafe { ascend_avx2(values, len) }
@@ -49,10 +48,6 @@ static AVX512: Kernels = Kernels {
     add_high: |shift, places, values| {
         // SAFETY: as above.
         unsafe { add_high_avx512(shift, places, values) }
-    },
-    all: |bits, places| {
-        // SAFETY: as above.
-        unsafe { all_avx512(bits, places) }
     },
     ascend: |values, len| {
         // SAFETY: as above.
@@ -223,31 +218,6 @@ fn add_high_avx512(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
         unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), _mm512_add_epi32(own, high)) };
         index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
     }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
-fn all_avx512(bits: &Bitmap, places: &mut WindowPlaces) -> usize {
-    // SAFETY: the table is 64 bytes long.
-    let numbers = unsafe { _mm512_loadu_si512(NUMBERS.as_ptr().cast()) };
-    let mut base = _mm512_setzero_si512();
-    let mut count = 0;
-    for &word in bits {
-        let set = _mm512_maskz_compress_epi8(word, numbers);
-        let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(set));
-        // SAFETY: so far at most as many were written as bits were looked at, and there is room for 64 more.
-        let to = unsafe { places.0.as_mut_ptr().add(count) };
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_si512(to.cast(), _mm512_add_epi16(low, base)) };
-        let ones = word.count_ones() as usize;
-        if ones > 32 {
-            let high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(set));
-            // SAFETY: as above.
-            unsafe { _mm512_storeu_si512(to.add(32).cast(), _mm512_add_epi16(high, base)) };
-        }
-        count += ones;
-        base = _mm512_add_epi16(base, _mm512_set1_epi16(64));
-    }
-    count
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]

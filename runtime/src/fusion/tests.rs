@@ -27,7 +27,10 @@ fn ner(marginals: &[[f64; 3]], truncated: bool) -> NerOutput {
         input: input(truncated),
         emissions: Vec::new(),
         marginals: marginals.iter().map(|row| row.to_vec()).collect(),
-        labels: marginals.iter().map(|row| argmax(row)).collect(),
+        labels: marginals
+            .iter()
+            .map(|row| argmax(row.iter().copied()))
+            .collect(),
         viterbi: None,
         truncated,
         timings: Timings::default(),

@@ -17,6 +17,8 @@ fn clip_learns_which_picture_is_which_and_is_the_same_again() {
         "4",
         "--test",
         "4",
+        "--gate",
+        "4",
     ];
     let line = ["world", "-o", text(&world)];
     workshop.tools.convert(line.iter().chain(&small)).ok();

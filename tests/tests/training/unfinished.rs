@@ -57,19 +57,19 @@ fn metrics(checkpoint: &Path) -> Vec<Value> {
 fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
     let made = Made::new();
     let through = made.workshop.path("through");
-    // Three batches make a step of two and one of one.
-    let two = ["--accumulate", "2"];
-    made.train(&through, &two).ok();
+    // Twelve sentences one by one make three steps, of five, five and two.
+    let fives = ["--batch", "1", "--accumulate", "5"];
+    made.train(&through, &fives).ok();
     // Within an epoch, and again within a later one.
-    for least in [7, 35] {
-        let run = signalled(&made, "-KILL", least, &two);
+    for least in [8, 40] {
+        let run = signalled(&made, "-KILL", least, &fives);
         assert_eq!(run.code, None, "{run:?}");
         assert!(!made.output.exists(), "it was killed before its end");
     }
     // As a kill in the middle of writing leaves it.
     let half = made.workshop.path("expert.training/.morelet-half.tmp");
     fs::write(half, "half a state").expect("a temporary file");
-    let run = made.train(&made.output, &two).ok();
+    let run = made.train(&made.output, &fives).ok();
     assert!(run.stderr.contains("going on after step"), "{}", run.stderr);
     let (got, want) = (files(&made.output), files(&through));
     assert!(got["model.safetensors"] == want["model.safetensors"]);

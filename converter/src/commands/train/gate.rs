@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// The safetensors file to write
     #[arg(short, long, value_name = "GATE.safetensors")]
     output: PathBuf,
-    /// Sentences with `gold` and pictures to learn from; others than the experts have learned from, or those
+    /// Sentences with `gold` and pictures to learn from: best others than the experts have learned from
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
     /// Sentences that decide which epoch is the best
@@ -105,7 +105,11 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         text_dim: clip.projection_dim,
         image_dim: clip.projection_dim,
     };
-    let meta = crate::plan::meta(ModelKind::Gate, Architecture::Gate(config), Vec::new());
+    let meta = crate::plan::meta(
+        ModelKind::Gate,
+        Architecture::Gate(config.clone()),
+        Vec::new(),
+    );
     let compute = Compute::with_threads(args.device, args.threads)?;
     // All zeros: the first mixture is the average.
     let zeros = |_: &str, shape: &[u64]| -> Result<Vec<f32>> {
@@ -117,6 +121,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         train,
         dev,
         session: &session,
+        config,
         labels,
     };
     let before = task.scores(&parameters)?;
@@ -208,6 +213,7 @@ struct Gate<'a> {
     train: Observations,
     dev: Observations,
     session: &'a Session,
+    config: GateConfig,
     labels: usize,
 }
 
@@ -233,11 +239,10 @@ impl Scores {
 impl Gate<'_> {
     fn scores(&self, parameters: &Parameters) -> Result<Scores> {
         let (matrix, bias) = (parameters.values("weight")?, parameters.values("bias")?);
-        let (t, dim) = (self.labels, matrix.len() / bias.len().max(1) / 2);
-        let gate = morelet_models::Gate::new(matrix, bias, dim, dim)
-            .ok_or_else(|| Error::input("the gate has another shape than its own"))?;
+        let t = self.labels;
+        let gate = morelet_models::Gate::new(&self.config, matrix, bias)?;
         let weights = |one: &Observation| -> Result<Vec<f64>> {
-            let (text, image) = one.features.split_at(one.features.len() / 2);
+            let (text, image) = one.features.split_at(self.config.text_dim as usize);
             Ok(gate.weights(text, image, t)?)
         };
         let f1 = self.f1(weights)?;

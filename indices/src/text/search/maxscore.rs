@@ -76,30 +76,20 @@ impl<'a> Clause<'a> {
             table,
             ..
         } = self;
+        let length = |sentence: u32| lengths[sentence as usize];
         cursor.take_until(end, |sentences, tfs| match (&table, tfs) {
-            (Some(table), None) => {
-                for &sentence in sentences {
-                    let length = lengths[sentence as usize];
-                    window.add(sentence - start, table[usize::from(length)]);
-                }
-            }
+            (Some(table), None) => window.add(sentences, start, |sentence, _| {
+                table[usize::from(length(sentence))]
+            }),
             (Some(table), Some(tfs)) => {
-                for (&sentence, &tf) in sentences.iter().zip(tfs) {
-                    let length = lengths[sentence as usize];
-                    let score = match tf {
-                        1 => table[usize::from(length)],
-                        _ => scores.score(tf, length),
-                    };
-                    window.add(sentence - start, score);
-                }
+                window.add(sentences, start, |sentence, at| match tfs[at] {
+                    1 => table[usize::from(length(sentence))],
+                    tf => scores.score(tf, length(sentence)),
+                })
             }
-            (None, tfs) => {
-                for (at, &sentence) in sentences.iter().enumerate() {
-                    let tf = tfs.map_or(1, |tfs| tfs[at]);
-                    let score = scores.score(tf, lengths[sentence as usize]);
-                    window.add(sentence - start, score);
-                }
-            }
+            (None, tfs) => window.add(sentences, start, |sentence, at| {
+                scores.score(tfs.map_or(1, |tfs| tfs[at]), length(sentence))
+            }),
         })
     }
 }
@@ -115,11 +105,12 @@ impl Clause<'_> {
     ) -> Result<()> {
         let share = f64::from(self.list().df) / lengths.len() as f64;
         let postings = share * f64::from(WINDOW);
-        if postings < SCAN_FACTOR * window.candidates().len() as f64 {
+        if postings < SCAN_FACTOR * window.len() as f64 {
             return self.scan(window, start, end, lengths);
         }
-        for at in 0..window.candidates().len() {
-            let place = u32::from(window.candidates()[at]);
+        window.sort();
+        for at in 0..window.len() {
+            let place = window.candidate(at);
             let tf = self.cursor.tf(start + place)?;
             if tf > 0 {
                 let score = self.score(tf, lengths[(start + place) as usize]);
@@ -273,11 +264,11 @@ pub(super) fn best(
             .map(|allowed| allowed.get(start as usize / 64..).unwrap_or_default());
         window.choose(allowed, chance(essential));
         for (number, clause) in others.iter_mut().enumerate().rev() {
-            if window.candidates().is_empty() {
+            if window.len() == 0 {
                 break;
             }
             clause.complete(window, start, end, part.lengths)?;
-            window.drop_losers(chance(number));
+            window.choose(None, chance(number));
         }
         window.drain(|place, sum| {
             best.offer(Scored {

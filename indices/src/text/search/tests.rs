@@ -6,7 +6,7 @@ use super::best::Scored;
 use super::exhaustive;
 use super::maxscore::{Clause, Part};
 use super::prime::known_score;
-use crate::kernels::WINDOW;
+use super::window::WINDOW;
 use crate::text::bm25::TermScores;
 use crate::text::postings::List;
 use crate::text::query;

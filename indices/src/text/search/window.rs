@@ -1,20 +1,25 @@
 //! The scores of the sentences of a window while they are added up.
 
-pub(super) use crate::kernels::WINDOW;
-use crate::kernels::{BLOCK, Bitmap, WindowPlaces, kernels};
+use std::hint::select_unpredictable;
 
+use crate::kernels::BLOCK;
+
+/// The sentences of a window. Their sums take 128 KiB, which stays in the second cache; of smaller windows there are too many.
+pub(super) const WINDOW: u32 = 1 << 14;
 const PLACES: usize = WINDOW as usize;
 
-/// Sums of scores, by place in the window. They take 128 KiB, which stays in the second cache;
-/// of smaller windows there are too many.
+/// A bit for each place.
+pub(super) type Bitmap = [u64; PLACES / 64];
+
+/// What a sum begins with: adding any score to it, also a score of 0, gives that score and is not this any more.
+const UNTOUCHED: f64 = -0.0;
+
+/// Sums of scores, by place in the window.
 pub(super) struct Window {
     sums: Box<[f64; PLACES]>,
-    /// A bit for each place that has a sum.
-    touched: Bitmap,
-    /// The places whose bit is set, ascending, once candidates were chosen.
-    places: Box<WindowPlaces>,
-    /// The places of candidates, ascending, and how many there are.
-    candidates: Box<[u16; PLACES]>,
+    /// The places whose sum was touched, each once; after a choice those of candidates, in the same order. One more
+    /// may be written than there can be.
+    places: Box<[u16; PLACES + 1]>,
     count: usize,
 }
 
@@ -31,10 +36,9 @@ pub(super) struct Chance<'a> {
 
 impl Chance<'_> {
     #[inline]
-    fn has(&self, place: u16, sums: &[f64; PLACES]) -> bool {
+    fn has(&self, place: u16, sum: f64) -> bool {
         let length = self.lengths[usize::from(place)];
-        sums[usize::from(place) % PLACES] + f64::from(self.left[usize::from(length)])
-            > self.threshold
+        sum + f64::from(self.left[usize::from(length)]) > self.threshold
     }
 }
 
@@ -42,69 +46,73 @@ impl Window {
     /// No sums.
     pub fn new() -> Window {
         Window {
-            sums: Box::new([0.0; PLACES]),
-            touched: [0; PLACES / 64],
-            places: Box::new(WindowPlaces::new()),
-            candidates: Box::new([0; PLACES]),
+            sums: Box::new([UNTOUCHED; PLACES]),
+            places: Box::new([0; PLACES + 1]),
             count: 0,
         }
     }
 
-    /// Adds to the sum at `place`, below [`WINDOW`].
+    /// Adds to the sums of these sentences, of a window that begins at `start`, what `score` gives for each and its
+    /// index.
     #[inline]
-    pub fn add(&mut self, place: u32, score: f32) {
-        let place = place as usize % PLACES;
-        self.sums[place] += f64::from(score);
-        self.touched[place / 64] |= 1 << (place % 64);
-    }
-
-    /// Makes candidates of the places with a sum that have a chance, and whose bit in `allowed` is set if that is
-    /// given: words of 64 from the window's first place on; no words are all zeros.
-    pub fn choose(&mut self, allowed: Option<&[u64]>, chance: Chance<'_>) {
-        if let Some(allowed) = allowed {
-            self.refuse_others(allowed);
-        }
-        let touched = (kernels().all)(&self.touched, &mut self.places);
-        let (sums, candidates) = (&*self.sums, &mut *self.candidates);
-        let mut count = 0;
-        for &place in self.places.first(touched) {
-            // Without a branch: which it is cannot be foreseen.
-            candidates[count % PLACES] = place;
-            count += usize::from(chance.has(place, sums));
+    pub fn add(&mut self, sentences: &[u32], start: u32, score: impl Fn(u32, usize) -> f32) {
+        let (sums, places) = (&mut *self.sums, &mut *self.places);
+        let mut count = self.count;
+        for (at, &sentence) in sentences.iter().enumerate() {
+            let place = sentence.wrapping_sub(start) as usize % PLACES;
+            let sum = &mut sums[place];
+            // Without a branch: whether it is the first score of its sentence cannot be foreseen.
+            places[count] = place as u16;
+            count += usize::from(sum.to_bits() == UNTOUCHED.to_bits());
+            *sum += f64::from(score(sentence, at));
         }
         self.count = count;
     }
 
-    /// Makes as if only places of these words of bits had been touched.
-    fn refuse_others(&mut self, allowed: &[u64]) {
-        let allowed = allowed.iter().chain(std::iter::repeat(&0));
-        let mut refused = self.touched;
-        for ((refused, touched), allowed) in refused.iter_mut().zip(&mut self.touched).zip(allowed)
-        {
-            *refused &= !allowed;
-            *touched &= allowed;
-        }
-        let count = (kernels().all)(&refused, &mut self.places);
-        for &place in self.places.first(count) {
-            self.sums[usize::from(place) % PLACES] = 0.0;
+    /// Keeps as candidates the places with a sum, or the candidates, that have a chance, and whose bit in `allowed` is set
+    /// if that is given: words of 64 from the window's first place on; no words are all zeros.
+    pub fn choose(&mut self, allowed: Option<&[u64]>, chance: Chance<'_>) {
+        match allowed {
+            None => self.keep(|place, sum| chance.has(place, sum)),
+            Some(allowed) => {
+                let word = |place: u16| allowed.get(usize::from(place) / 64).copied();
+                let is_allowed = |place: u16| word(place).unwrap_or(0) >> (place % 64) & 1 == 1;
+                self.keep(|place, sum| is_allowed(place) && chance.has(place, sum));
+            }
         }
     }
 
-    /// Drops the candidates that have no chance.
-    pub fn drop_losers(&mut self, chance: Chance<'_>) {
-        let (sums, candidates) = (&*self.sums, &mut *self.candidates);
+    #[inline]
+    fn keep(&mut self, wanted: impl Fn(u16, f64) -> bool) {
+        let (sums, places) = (&mut *self.sums, &mut *self.places);
         let mut kept = 0;
         for at in 0..self.count {
-            let place = candidates[at % PLACES];
-            candidates[kept % PLACES] = place;
-            kept += usize::from(chance.has(place, sums));
+            let place = places[at];
+            let sum = &mut sums[usize::from(place) % PLACES];
+            let is_wanted = wanted(place, *sum);
+            // Without a branch, as above.
+            places[kept] = place;
+            kept += usize::from(is_wanted);
+            let bits = select_unpredictable(is_wanted, sum.to_bits(), UNTOUCHED.to_bits());
+            *sum = f64::from_bits(bits);
         }
         self.count = kept;
     }
 
-    /// The places of the candidates, ascending.
-    pub fn candidates(&self) -> &[u16] {
-        &self.candidates[..self.count]
+    /// The number of candidates.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Puts the candidates into the order of their places.
+    pub fn sort(&mut self) {
+        self.places[..self.count].sort_unstable();
+    }
+
+    /// The place of candidate `index`.
+    #[inline]
+    pub fn candidate(&self, index: usize) -> u32 {
+        u32::from(self.places[index])
     }
 
     /// Adds to the sum of a candidate.
@@ -116,7 +124,7 @@ impl Window {
     /// The candidates as a bitmap.
     pub fn bitmap(&self) -> Bitmap {
         let mut bits = [0; PLACES / 64];
-        for &place in self.candidates() {
+        for &place in &self.places[..self.count] {
             bits[usize::from(place) % PLACES / 64] |= 1 << (place % 64);
         }
         bits
@@ -140,22 +148,19 @@ impl Window {
         count
     }
 
-    /// Hands out the candidates and their sums, and is empty again.
+    /// Hands out the candidates, in the order of their places, and their sums, and is empty again.
     pub fn drain(&mut self, mut take: impl FnMut(u32, f64)) {
-        for &place in self.candidates() {
-            take(u32::from(place), self.sums[usize::from(place) % PLACES]);
+        self.sort();
+        for &place in &self.places[..self.count] {
+            let sum = &mut self.sums[usize::from(place) % PLACES];
+            take(u32::from(place), *sum);
+            *sum = UNTOUCHED;
         }
-        let touched: u32 = self.touched.iter().map(|bits| bits.count_ones()).sum();
-        for &place in self.places.first(touched as usize) {
-            self.sums[usize::from(place) % PLACES] = 0.0;
-        }
-        self.touched = [0; PLACES / 64];
         self.count = 0;
     }
 
     /// Forgets what a search that failed has left.
     pub fn clear(&mut self) {
-        self.refuse_others(&[]);
-        self.count = 0;
+        self.keep(|_, _| false);
     }
 }

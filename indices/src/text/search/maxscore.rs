@@ -229,10 +229,8 @@ pub(super) fn best(
         most.push((sum as f32).next_up());
         clause.cursor.skip_to(part.sentences.start)?;
     }
-    // With bounds that prove nothing a high threshold from the start could leave fewer than k.
-    if effort >= 1.0 {
-        floor.raise(prime::known_score(&clauses, part, k, sums)?);
-    }
+    // As bounds that are taken for smaller, so that the k sentences that reach it are not lost.
+    floor.raise(effort * prime::known_score(&clauses, part, k, sums)?);
     let mut best = Best::new(k, floor);
     let mut essential = 0;
     loop {

@@ -244,10 +244,10 @@ impl TextIndex {
         let mut terms = Vec::new();
         let mut sum = 0.0;
         for term in query::terms(self.analyzer(), &self.segments, &self.bm25, query)? {
-            let Some(of_segment) = term.numbers[number] else {
+            let Some(list) = &term.lists[number] else {
                 continue;
             };
-            let tf = segment.postings.list(of_segment)?.tf(local)?;
+            let tf = list.tf(local)?;
             if tf == 0 {
                 continue;
             }

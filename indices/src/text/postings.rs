@@ -170,11 +170,6 @@ impl PostingsStore {
         self.terms.corrupt(0, message).into()
     }
 
-    /// How many sentences have term `number`.
-    pub fn df(&self, number: u32) -> Result<u32> {
-        Ok(self.list(number)?.df)
-    }
-
     /// Takes the next entry.
     fn entry(&self, bytes: &mut &[u8]) -> Option<Entry> {
         let df = varint::take_u32(bytes)?;

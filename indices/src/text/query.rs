@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::analyzer::Analyzer;
 use super::bm25::Bm25;
+use super::postings::List;
 use super::segment::Segment;
 use crate::error::Result;
 
 /// A term that at least one segment has.
-pub(super) struct QueryTerm {
+pub(super) struct QueryTerm<'a> {
     pub text: String,
     /// How often it occurs in the query.
     pub times: u32,
@@ -16,8 +17,8 @@ pub(super) struct QueryTerm {
     pub df: u64,
     /// `times` times its idf.
     pub weight: f32,
-    /// Its number in each segment that has it.
-    pub numbers: Vec<Option<u32>>,
+    /// Its postings in each segment that has it.
+    pub lists: Vec<Option<List<'a>>>,
 }
 
 /// The different terms of `query`, in the order of their first occurrence, and how often each occurs.
@@ -35,22 +36,21 @@ fn count_terms(analyzer: Analyzer, query: &str) -> Vec<(String, u32)> {
 }
 
 /// The different terms of `query` that `segments` have, in the order of their first occurrence.
-pub(super) fn terms(
+pub(super) fn terms<'a>(
     analyzer: Analyzer,
-    segments: &[Segment],
+    segments: &'a [Segment],
     bm25: &Bm25,
     query: &str,
-) -> Result<Vec<QueryTerm>> {
+) -> Result<Vec<QueryTerm<'a>>> {
     let mut terms = Vec::new();
     for (text, times) in count_terms(analyzer, query) {
         let mut df = 0;
-        let mut numbers = Vec::with_capacity(segments.len());
+        let mut lists = Vec::with_capacity(segments.len());
         for segment in segments {
             let number = segment.dictionary.get(&text)?;
-            if let Some(number) = number {
-                df += u64::from(segment.df(number)?);
-            }
-            numbers.push(number);
+            let list = number.map(|number| segment.list(number)).transpose()?;
+            df += list.as_ref().map_or(0, |list| u64::from(list.df));
+            lists.push(list);
         }
         if df > 0 {
             terms.push(QueryTerm {
@@ -58,7 +58,7 @@ pub(super) fn terms(
                 text,
                 times,
                 df,
-                numbers,
+                lists,
             });
         }
     }

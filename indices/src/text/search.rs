@@ -60,7 +60,7 @@ impl Pool {
 /// A search: what is common to its parts.
 struct Search<'a> {
     bm25: &'a Bm25,
-    terms: &'a [QueryTerm],
+    terms: &'a [QueryTerm<'a>],
     options: &'a SearchOptions<'a>,
     pool: &'a Pool,
     floor: Floor,
@@ -70,7 +70,7 @@ struct Search<'a> {
 pub(super) fn best(
     segments: &[Segment],
     bm25: &Bm25,
-    terms: &[QueryTerm],
+    terms: &[QueryTerm<'_>],
     options: &SearchOptions<'_>,
     pool: &Pool,
 ) -> Result<Vec<Scored>> {
@@ -143,9 +143,8 @@ impl Search<'_> {
     fn part(&self, number: usize, segment: &Segment, sentences: Range<u32>) -> Result<Vec<Scored>> {
         let mut clauses = Vec::with_capacity(self.terms.len());
         for term in self.terms {
-            if let Some(of_segment) = term.numbers[number] {
-                let list = segment.postings.list(of_segment)?;
-                clauses.push(Clause::new(list, self.bm25.term(term.weight))?);
+            if let Some(list) = &term.lists[number] {
+                clauses.push(Clause::new(list.clone(), self.bm25.term(term.weight))?);
             }
         }
         let part = Part {

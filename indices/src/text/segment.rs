@@ -8,7 +8,7 @@ use super::analyzer::Analyzer;
 use super::dictionary::Dictionary;
 use super::meta::{self, Meta};
 use super::paragraphs::Paragraphs;
-use super::postings::PostingsStore;
+use super::postings::{List, PostingsStore};
 use crate::error::{Error, Result};
 use crate::store::ValueStore;
 
@@ -77,11 +77,11 @@ impl Segment {
         )))
     }
 
-    /// How many sentences have term `number`.
-    pub fn df(&self, number: u32) -> Result<u32> {
-        let df = self.postings.df(number)?;
-        match df <= self.meta.with_terms {
-            true => Ok(df),
+    /// The postings of term `number`.
+    pub fn list(&self, number: u32) -> Result<List<'_>> {
+        let list = self.postings.list(number)?;
+        match list.df <= self.meta.with_terms {
+            true => Ok(list),
             // Its weight would be negative.
             false => Err(self
                 .postings

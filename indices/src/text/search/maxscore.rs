@@ -31,7 +31,7 @@ use crate::text::postings::List;
 const WORTH_A_TABLE: u32 = 512;
 
 /// Going through this many postings costs as much as looking one sentence up.
-const SCAN_FACTOR: f64 = 16.0;
+const SCAN_FACTOR: f64 = 32.0;
 
 /// One term of the query.
 pub(super) struct Clause<'a> {

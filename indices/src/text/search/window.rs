@@ -4,8 +4,8 @@ use std::hint::select_unpredictable;
 
 use crate::kernels::BLOCK;
 
-/// The sentences of a window. Their sums take 128 KiB, which stays in the second cache; of smaller windows there are too many.
-pub(super) const WINDOW: u32 = 1 << 14;
+/// The sentences of a window. Of their sums, 256 KiB, a query mostly touches a few; of smaller windows there are too many.
+pub(super) const WINDOW: u32 = 1 << 15;
 const PLACES: usize = WINDOW as usize;
 
 /// A bit for each place.

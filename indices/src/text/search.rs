@@ -28,7 +28,7 @@ mod tests;
 mod window;
 
 /// Scratch memory that is larger, because of a query of thousands of terms, is not kept.
-const WORTH_KEEPING: usize = 1 << 19;
+const WORTH_KEEPING: usize = 1 << 18;
 /// More idle scratch memories are not kept, however many searches there were at once.
 const MOST_IDLE: usize = 16;
 /// Each thread gets at least so many sentences.

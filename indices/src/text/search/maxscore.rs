@@ -164,10 +164,9 @@ impl Scratch {
         }
     }
 
-    /// The memory that it keeps, in bytes.
+    /// The memory that it keeps because of the length of its query, in bytes.
     pub fn bytes(&self) -> usize {
         self.bounds.capacity() * size_of::<[f32; 256]>()
-            + self.sums.capacity() * size_of::<(u32, f64)>()
     }
 
     fn bound(&mut self, clauses: &[Clause<'_>], effort: f32) {
@@ -230,7 +229,7 @@ pub(super) fn best(
         clause.cursor.skip_to(part.sentences.start)?;
     }
     // As bounds that are taken for smaller, so that the k sentences that reach it are not lost.
-    floor.raise(effort * prime::known_score(&clauses, part, k, sums)?);
+    floor.raise(effort.abs() * prime::known_score(&clauses, part, k, sums)?);
     let mut best = Best::new(k, floor);
     let mut essential = 0;
     loop {

@@ -25,7 +25,7 @@ pub(super) fn known_score(
     sums: &mut Sums,
 ) -> Result<f32> {
     sums.clear();
-    let mut left = POSTINGS + part.sentences.end / SENTENCES_A_POSTING;
+    let mut left = POSTINGS + part.lengths.len() as u32 / SENTENCES_A_POSTING;
     for clause in clauses.iter().rev() {
         let list = clause.list();
         let Some(rest) = left.checked_sub(list.df) else {

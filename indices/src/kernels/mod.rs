@@ -55,10 +55,20 @@ impl Places {
         Places([0; BLOCK + 64])
     }
 
-    /// The place of the bit that is number `index` of those that are set, `index` below 128.
-    pub fn get(&self, index: usize) -> u16 {
-        self.0[index]
+    /// The places of the first 128 bits that are set.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.0[..BLOCK].iter().map(|&place| u32::from(place))
     }
+}
+
+/// The bits of `bytes` in words, at most 1024; the last is filled up with zeros.
+#[inline]
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (whole, rest) = bytes.as_chunks();
+    let last = rest.iter().rev();
+    let last = last.fold(0, |word, &byte| word << 8 | u64::from(byte));
+    let whole = whole.iter().map(|&word| u64::from_le_bytes(word));
+    whole.chain((!rest.is_empty()).then_some(last)).take(1024)
 }
 
 /// What this processor can do best.

@@ -1,6 +1,6 @@
 //! The inner loops in plain Rust: what all others are compared with.
 
-use super::{BLOCK, Kernels, Places};
+use super::{BLOCK, Kernels, Places, words};
 
 /// What any processor can do.
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -51,10 +51,7 @@ fn add_up(base: u32, values: &mut [u32; BLOCK]) {
 
 fn ones(bits: &[u8], places: &mut Places) -> usize {
     let mut count = 0;
-    for (bytes, base) in bits.chunks(8).take(1024).zip((0u16..).step_by(64)) {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        let mut word = u64::from_le_bytes(word);
+    for (mut word, base) in words(bits).zip((0u16..).step_by(64)) {
         while word != 0 {
             if count == BLOCK {
                 return count;

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Kernels, Places, plain};
+use super::{BLOCK, Kernels, Places, plain, words};
 
 /// AVX2: eight integers at a time.
 static AVX2: Kernels = Kernels {
@@ -179,10 +179,7 @@ fn ones_avx512(bits: &[u8], places: &mut Places) -> usize {
     // SAFETY: the table is 64 bytes long.
     let numbers = unsafe { _mm512_loadu_si512(NUMBERS.as_ptr().cast()) };
     let mut count = 0;
-    for (bytes, base) in bits.chunks(8).take(1024).zip((0u16..).step_by(64)) {
-        let mut word = [0; 8];
-        word[..bytes.len()].copy_from_slice(bytes);
-        let word = u64::from_le_bytes(word);
+    for (word, base) in words(bits).zip((0u16..).step_by(64)) {
         let set = _mm512_maskz_compress_epi8(word, numbers);
         let base = _mm512_set1_epi16(base as i16);
         let low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(set));

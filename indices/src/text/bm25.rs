@@ -73,8 +73,18 @@ impl TermScores<'_> {
         self.weight - self.weight / (1.0 + tf as f32 * self.norms[length as usize])
     }
 
-    /// The same for a tf of 1 and every length byte.
-    pub fn table(&self) -> [f32; 256] {
-        std::array::from_fn(|length| self.score(1, length as u8))
+    /// The same for each length byte from `first` on.
+    #[inline]
+    pub fn fill(&self, tf: u32, first: usize, scores: &mut [f32]) {
+        let tf = tf as f32;
+        for (score, norm) in scores.iter_mut().zip(&self.norms[first..]) {
+            *score = self.weight - self.weight / (1.0 + tf * norm);
+        }
+    }
+
+    /// What a tf of more than 1 adds to the score of 1.
+    #[inline]
+    pub fn repeats(&self, tf: u32, length: u8) -> f64 {
+        f64::from(self.score(tf, length)) - f64::from(self.score(1, length))
     }
 }

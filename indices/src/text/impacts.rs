@@ -49,29 +49,18 @@ impl Impacts {
     /// The most that the term adds in a sentence of each length byte.
     pub fn bounds(&self, scores: &TermScores<'_>, bounds: &mut [f32; 256]) {
         for (class, &tf) in self.0.iter().enumerate() {
-            let bytes = STARTS[class]..STARTS[class + 1];
-            for (byte, most) in bytes.clone().zip(&mut bounds[bytes]) {
-                *most = bound(scores, tf, byte as u8);
+            let bounds = &mut bounds[STARTS[class]..STARTS[class + 1]];
+            match tf {
+                0 => bounds.fill(0.0),
+                u8::MAX => scores.fill(u32::MAX, STARTS[class], bounds),
+                tf => scores.fill(u32::from(tf), STARTS[class], bounds),
             }
         }
     }
 
-    /// The most that the term adds in any sentence.
-    pub fn most(&self, scores: &TermScores<'_>) -> f32 {
-        let bounds = self.0.iter().zip(STARTS);
-        // A sentence without terms has no postings, so its length is at least 1.
-        bounds.fold(0.0, |most, (&tf, start)| {
-            most.max(bound(scores, tf, start.max(1) as u8))
-        })
-    }
-}
-
-#[inline]
-fn bound(scores: &TermScores<'_>, tf: u8, length: u8) -> f32 {
-    match tf {
-        0 => 0.0,
-        u8::MAX => scores.score(u32::MAX, length),
-        tf => scores.score(u32::from(tf), length),
+    /// Of the same list as if every tf were 1.
+    pub fn once(&self) -> Impacts {
+        Impacts(self.0.map(|tf| tf.min(1)))
     }
 }
 
@@ -95,9 +84,12 @@ mod tests {
             for (tf, length) in postings {
                 let score = scores.score(tf, length);
                 assert!(score <= bounds[usize::from(length)]);
-                assert!(bounds[usize::from(length)] <= impacts.most(&scores));
-                let any = Impacts::of_any_length(300);
-                assert!(score <= any.most(&scores));
+                let mut any = [f32::NAN; 256];
+                Impacts::of_any_length(300).bounds(&scores, &mut any);
+                assert!(score <= any[usize::from(length)]);
+                let mut once = [f32::NAN; 256];
+                impacts.once().bounds(&scores, &mut once);
+                assert_eq!(once[usize::from(length)], scores.score(1, length));
             }
             // No sentence of six terms has it.
             assert_eq!(bounds[6], 0.0);

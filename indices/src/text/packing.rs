@@ -1,10 +1,8 @@
-//! Blocks of up to 128 gaps and tfs.
+//! Blocks of up to 128 gaps, and tfs of sentences that have a term more than once.
 //!
 //! ```text
 //! gaps   k u8 | bytes of the high parts u16 | high parts | low parts: k bits each
-//! tfs    a level: how many tfs are above it u8
-//!        where there are any: their places, a byte each; or, of more than 16, a bit for every place
-//!        levels 1, 2, 3 …, until none is above; of those above level 4: varint tf − 5 for each instead of a level 5
+//! tfs    in unary: a one behind tf − 2 zeros, at most 7 | varint tf − 9 of each with 7
 //! ```
 //!
 //! Gaps are Rice codes (Rice and Plaunt, "Adaptive Variable-Length Coding", 1971) with the k that makes the block
@@ -12,17 +10,15 @@
 //! the rest of each stands in unary, as so many zeros and a one. The ones can be found a word at a time; as the one of
 //! gap i stands at place Σ high + i, no gap waits for the one before. With k = 0 the high parts are the bitmap of the
 //! sentences from the first possible one on.
-//!
-//! Most tfs are 1: their block is a single zero.
 
-pub(super) use crate::kernels::{BLOCK, PADDING};
-use crate::kernels::{Places, kernels};
+use crate::kernels::kernels;
+pub(super) use crate::kernels::{BLOCK, PADDING, Places};
 use crate::varint;
 
-/// Levels of tfs before they are written out.
-const LEVELS: u32 = 4;
-/// More places than this are given as bits.
-const MAX_PLACES: u8 = 16;
+/// The smallest of the tfs that are packed.
+pub(super) const LEAST_TF: u32 = 2;
+/// The most zeros before the one of a tf.
+const MOST_ZEROS: u32 = 7;
 
 /// The gaps of a block, where they lie.
 #[derive(Clone, Copy, Debug)]
@@ -59,66 +55,51 @@ impl<'a> Gaps<'a> {
     }
 
     /// The sentences, of which none is before `base`, modulo 2³². Whether they ascend and the values behind them
-    /// are for the caller to see to. `None` where the high parts are not as many.
+    /// are for the caller to see to; `places` is for their ones. `None` where the high parts are not as many.
     #[inline]
-    pub fn sentences(&self, base: u32, values: &mut [u32; BLOCK]) -> Option<()> {
+    pub fn sentences(
+        &self,
+        base: u32,
+        places: &mut Places,
+        values: &mut [u32; BLOCK],
+    ) -> Option<()> {
         let kernels = kernels();
         if !(kernels.unpack)(self.k, self.low, values) {
             return None;
         }
         (kernels.add_up)(base, values);
-        let mut places = Places::new();
-        if (kernels.ones)(self.high, &mut places) != self.len {
+        if (kernels.ones)(self.high, places) != self.len {
             return None;
         }
-        (kernels.add_high)(self.k, &places, values);
+        (kernels.add_high)(self.k, places, values);
         Some(())
     }
 }
 
-/// Whether the tfs at the front of `bytes` are all 1.
+/// Reads tfs from the front of `bytes`, with `places` for their ones; `None` if they are malformed.
 #[inline]
-pub(super) fn all_ones(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&0)
-}
-
-/// Reads tfs from the front of `bytes`; `None` if they are malformed.
-#[inline]
-pub(super) fn take_tfs(bytes: &mut &[u8], tfs: &mut [u32; BLOCK]) -> Option<()> {
-    tfs.fill(1);
-    for level in 1..=LEVELS {
-        let (&count, rest) = bytes.split_first()?;
-        *bytes = rest;
-        if count == 0 {
-            return Some(());
-        }
-        let mut above = [0; BLOCK];
-        let places = if count <= MAX_PLACES {
-            let places;
-            (places, *bytes) = bytes.split_at_checked(usize::from(count))?;
-            places
-        } else {
-            let bits;
-            (bits, *bytes) = bytes.split_at_checked(BLOCK / 8)?;
-            let mut ones = Places::new();
-            if (kernels().ones)(bits, &mut ones) != usize::from(count) {
-                return None;
-            }
-            let above = above.get_mut(..usize::from(count))?;
-            for (at, place) in above.iter_mut().enumerate() {
-                *place = ones.get(at) as u8;
-            }
-            above
-        };
-        for &place in places {
-            let tf = tfs.get_mut(usize::from(place))?;
-            *tf = match level {
-                LEVELS => varint::take_u32(bytes)?.saturating_add(LEVELS + 1),
-                _ => level + 1,
-            };
+pub(super) fn take_tfs(bytes: &mut &[u8], places: &mut Places, tfs: &mut [u32]) -> Option<()> {
+    let unary = &bytes[..bytes.len().min(BLOCK * (MOST_ZEROS as usize + 1) / 8)];
+    if (kernels().ones)(unary, places) < tfs.len() {
+        return None;
+    }
+    let (mut next, mut most) = (0, 0);
+    for (tf, place) in tfs.iter_mut().zip(places.iter()) {
+        let zeros = place - next;
+        *tf = LEAST_TF + zeros;
+        most = most.max(zeros);
+        next = place + 1;
+    }
+    *bytes = &bytes[next.div_ceil(8) as usize..];
+    if most < MOST_ZEROS {
+        return Some(());
+    }
+    for tf in tfs {
+        if *tf >= LEAST_TF + MOST_ZEROS {
+            *tf = tf.checked_add(varint::take_u32(bytes)?)?;
         }
     }
-    Some(())
+    (most == MOST_ZEROS).then_some(())
 }
 
 /// Appends gaps, at most 128, to `bytes`. A bitmap may be this many quarters of the shortest code.
@@ -163,25 +144,20 @@ pub(super) fn put_gaps(gaps: &[u32], bitmap_quarters: u64, bytes: &mut Vec<u8>) 
     }
 }
 
-/// Appends tfs, at most 128 and each at least 1, to `bytes`.
+/// Appends tfs, at most 128 and each at least 2, to `bytes`.
 #[cfg(feature = "build")]
 pub(super) fn put_tfs(tfs: &[u32], bytes: &mut Vec<u8>) {
-    for level in 1..=LEVELS {
-        let above = || tfs.iter().zip(0u8..).filter(move |&(&tf, _)| tf > level);
-        // At most 128.
-        let count = above().count() as u8;
-        bytes.push(count);
-        if count == 0 {
-            return;
-        }
-        if count <= MAX_PLACES {
-            bytes.extend(above().map(|(_, place)| place));
-        } else {
-            let bits = above().fold(0u128, |bits, (_, place)| bits | 1 << place);
-            bytes.extend(bits.to_le_bytes());
-        }
-        if level == LEVELS {
-            above().for_each(|(&tf, _)| varint::put(bytes, u64::from(tf - LEVELS - 1)));
+    let start = bytes.len();
+    let mut bits = 0;
+    for &tf in tfs {
+        bits += (tf - LEAST_TF).min(MOST_ZEROS) as usize;
+        bytes.resize(start + bits / 8 + 1, 0);
+        bytes[start + bits / 8] |= 1 << (bits % 8);
+        bits += 1;
+    }
+    for &tf in tfs {
+        if let Some(more) = tf.checked_sub(LEAST_TF + MOST_ZEROS) {
+            varint::put(bytes, u64::from(more));
         }
     }
 }
@@ -199,7 +175,9 @@ mod tests {
         let taken = Gaps::take(&mut rest, gaps.len()).unwrap();
         assert_eq!(rest.len(), PADDING);
         let mut sentences = [0; BLOCK];
-        taken.sentences(17, &mut sentences).unwrap();
+        taken
+            .sentences(17, &mut Places::new(), &mut sentences)
+            .unwrap();
         let mut next = 17u32;
         for (&gap, &sentence) in gaps.iter().zip(&sentences) {
             assert_eq!(sentence, next.wrapping_add(gap), "{gaps:?}");
@@ -208,7 +186,10 @@ mod tests {
         for cut in 0..len {
             let mut part = &bytes[..cut];
             if let Some(gaps) = Gaps::take(&mut part, gaps.len()) {
-                assert!(gaps.sentences(17, &mut sentences).is_none());
+                assert!(
+                    gaps.sentences(17, &mut Places::new(), &mut sentences)
+                        .is_none()
+                );
             }
         }
         len
@@ -244,30 +225,33 @@ mod tests {
         let mut bytes = Vec::new();
         put_tfs(tfs, &mut bytes);
         let mut read = [0; BLOCK];
+        let read = &mut read[..tfs.len()];
         for cut in 0..bytes.len() {
-            assert_eq!(take_tfs(&mut &bytes[..cut], &mut read), None);
+            assert_eq!(take_tfs(&mut &bytes[..cut], &mut Places::new(), read), None);
         }
+        let len = bytes.len();
+        bytes.extend([0xff; PADDING]);
         let mut rest = &bytes[..];
-        take_tfs(&mut rest, &mut read).unwrap();
-        assert!(rest.is_empty());
-        assert_eq!(&read[..tfs.len()], tfs);
-        assert_eq!(all_ones(&bytes), tfs.iter().all(|&tf| tf == 1));
-        bytes.len()
+        take_tfs(&mut rest, &mut Places::new(), read).unwrap();
+        assert_eq!(rest.len(), PADDING);
+        assert_eq!(read, tfs);
+        len
     }
 
     #[test]
-    fn tfs_are_read_back_and_ones_take_a_byte() {
-        assert_eq!(check_tfs(&[1; BLOCK]), 1);
-        let mut tfs = [1; BLOCK];
-        tfs[5] = 2;
-        assert_eq!(check_tfs(&tfs), 3);
+    fn tfs_are_read_back_and_twos_take_a_bit() {
+        assert_eq!(check_tfs(&[2; BLOCK]), 16);
+        let mut tfs = [2; BLOCK];
+        tfs[5] = 3;
+        assert_eq!(check_tfs(&tfs), 17);
         tfs[127] = 1_000_000;
         tfs[0] = u32::MAX;
         check_tfs(&tfs);
         check_tfs(&tfs[..9]);
-        for limit in [2, 3, 4, 5, 6, 300] {
+        check_tfs(&[9; BLOCK]);
+        for limit in [2, 3, 4, 5, 6, 7, 8, 300] {
             let tfs: Vec<u32> = (0..128u32)
-                .map(|at| 1 + at.wrapping_mul(0x9E37_79B9) % limit)
+                .map(|at| 2 + at.wrapping_mul(0x9E37_79B9) % limit)
                 .collect();
             check_tfs(&tfs);
             check_tfs(&tfs[..100]);
@@ -281,10 +265,28 @@ mod tests {
         assert!(Gaps::take(&mut &padded(&[32, 0, 0])[..], 128).is_none());
         let few = padded(&[0, 2, 0, 0xff, 0]);
         let gaps = Gaps::take(&mut &few[..], 128).unwrap();
-        assert!(gaps.sentences(0, &mut [0; BLOCK]).is_none());
-        // Places outside the block, and fewer bits than they say.
-        assert_eq!(take_tfs(&mut &[1, 128, 0][..], &mut [0; BLOCK]), None);
-        let bits = [&[17][..], &[0xff, 0xff], &[0; 14], &[0]].concat();
-        assert_eq!(take_tfs(&mut &bits[..], &mut [0; BLOCK]), None);
+        assert!(
+            gaps.sentences(0, &mut Places::new(), &mut [0; BLOCK])
+                .is_none()
+        );
+        // More zeros than a tf has, fewer ones than tfs, and a tf of more than 32 bits.
+        let zeros = [0; BLOCK];
+        assert_eq!(
+            take_tfs(
+                &mut &padded(&zeros)[..],
+                &mut Places::new(),
+                &mut [0; BLOCK]
+            ),
+            None
+        );
+        assert_eq!(
+            take_tfs(&mut &[0xff][..], &mut Places::new(), &mut [0; 9]),
+            None
+        );
+        let large = [0x80, 0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(
+            take_tfs(&mut &large[..], &mut Places::new(), &mut [0]),
+            None
+        );
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! terms         for each term, by number:
-//!                 df > 1:  df, the bytes of its list
-//!                 df = 1:  0, sentence                         where tf is 1; there are no postings
-//!                          1, sentence, tf − 2                 where it is more
+//!                 df ≥ 128: df, the bytes of its list, how many repeats it has; where it has any, their bytes
+//!                 df > 1:   df, the bytes of its list
+//!                 df = 1:   0, sentence                        where tf is 1; there are no postings
+//!                           1, sentence, tf − 2                where it is more
 //! terms.groups  (offset in terms u64, offset in postings u64) for every 32 terms
-//! postings      lists, one after the other; 64 bytes of padding
-//! a short list  df < 128: pairs, each gap · 2 + (tf > 1), then tf − 2 if tf > 1
-//! a long list   blocks of 128 and one of the rest | directory | 12 bytes of impacts
-//! a block       gaps | tfs
+//! postings      lists, one after the other; padding
+//! a list        df < 128: pairs of sentence and tf, tf at least 1
+//!               else: blocks of sentences | directory | repeats | 12 bytes of impacts
+//! repeats       the sentences that have the term more than once
+//!               of fewer than 128: pairs, tf at least 2; else: blocks of sentences and tfs | directory
+//! a pair        gap · 2 + (tf > least), then tf − least − 1 if it is
+//! blocks        of 128 and one of the rest: gaps, or gaps | tfs
 //! a directory   last sentence u32 of each block
 //!               offset u16 of each block, modulo 2¹⁶
 //!               offset u32 of every 32nd block
@@ -19,22 +23,23 @@
 //! many bytes as the number of sentences does; other integers outside the directory are of variable length. `packing.rs` describes blocks, `impacts.rs` the impacts. All sections are bulk:
 //! whatever is read from them is checked where it is read.
 //!
-//! The directory lets a search go to the block of a sentence without reading those before.
+//! The directory lets a search go to the block of a sentence without reading those before. Repeats stand apart as they are
+//! few, and what a term adds to a score is bounded much better in a sentence that is known to have it once.
 
 use morelet_mapped::{Bytes, Container, Slice};
 
 use super::impacts::{CLASSES, Impacts};
-#[cfg(feature = "build")]
-use super::packing;
-use super::packing::PADDING;
+use super::packing::{LEAST_TF, PADDING};
 use crate::error::{Error, Result};
 use crate::varint;
 
 mod block;
+mod sequence;
 #[cfg(feature = "build")]
 mod writer;
 pub(super) use super::packing::BLOCK;
 pub(super) use block::Block;
+pub(super) use sequence::Sequence;
 #[cfg(feature = "build")]
 pub(super) use writer::{ListWriter, TermsWriter};
 
@@ -45,17 +50,9 @@ pub(super) const TERMS: &str = "terms";
 /// The section by which a term is found in [`TERMS`].
 pub(super) const GROUPS: &str = "terms.groups";
 /// The revision of these sections.
-pub(super) const REVISION: u32 = 2;
+pub(super) const REVISION: u32 = 3;
 /// Terms that share an entry of [`GROUPS`].
 const GROUP: u32 = 32;
-/// Blocks that share a whole offset in a directory. Together they take less than 64 KiB.
-const OFFSETS: usize = 32;
-
-/// The bytes of a directory of so many blocks.
-fn directory_bytes(blocks: usize) -> usize {
-    6 * blocks + 4 * blocks.div_ceil(OFFSETS)
-}
-
 /// The lists of all terms.
 #[derive(Clone, Debug)]
 pub(super) struct PostingsStore {
@@ -113,55 +110,50 @@ impl PostingsStore {
         let Some((entry, at)) = entry() else {
             return Err(self.damaged_term(number, start));
         };
-        let mut list = List {
-            store: self,
-            bytes: &[],
-            start: 0,
-            blocks: 1,
-            impacts: Impacts::of_any_length(u32::MAX),
-            directory: &[],
-            single: None,
-            df: 1,
+        let list = match entry {
+            Entry::Single { sentence, tf } => List {
+                df: 1,
+                impacts: Impacts::of_any_length(tf),
+                sentences: Sequence::single(self, sentence, tf),
+                repeats: None,
+            },
+            Entry::List { df, len, repeats } => self
+                .lay_out(df, at, len, repeats)
+                .ok_or_else(|| self.damaged_term(number, start))?,
         };
-        match entry {
-            Entry::Single { sentence, tf } => {
-                list.impacts = Impacts::of_any_length(tf);
-                list.single = Some((sentence, tf));
-            }
-            Entry::List { df, len } => {
-                list.df = df;
-                if self.lay_out(&mut list, at, len).is_none() {
-                    return Err(self.damaged_term(number, start));
-                }
-            }
-        }
         if list.df > self.sentences {
             return Err(self.damaged_term(number, start));
         }
         Ok(list)
     }
 
-    /// Finds the parts of a list of `len` bytes at `at`; `None` where they do not fit.
-    fn lay_out<'a>(&'a self, list: &mut List<'a>, at: u64, len: u64) -> Option<()> {
+    /// The parts of a list of `len` bytes at `at`; `None` where they do not fit.
+    fn lay_out(&self, df: u32, at: u64, len: u64, repeats: Option<Repeats>) -> Option<List<'_>> {
         let begin = usize::try_from(at).ok()?;
         let end = usize::try_from(at.checked_add(len)?).ok()?;
         if end > self.postings.len() - PADDING {
             return None;
         }
-        list.start = begin;
-        let mut blocks_end = end;
-        if list.df as usize >= BLOCK {
-            list.blocks = list.df.div_ceil(BLOCK as u32) as usize;
-            let directory_end = end.checked_sub(CLASSES)?;
-            blocks_end = directory_end
-                .checked_sub(directory_bytes(list.blocks))
-                .filter(|&at| at >= begin)?;
-            list.directory = &self.postings[blocks_end..directory_end];
-            list.impacts = Impacts(*self.postings[directory_end..].first_chunk()?);
-        }
-        // With the padding: packed integers are read in whole registers.
-        list.bytes = self.postings.get(begin..blocks_end + PADDING)?;
-        Some(())
+        let Some(Repeats { count, len }) = repeats else {
+            return Some(List {
+                df,
+                impacts: Impacts::of_any_length(u32::MAX),
+                sentences: Sequence::of(self, 1, df, begin..end)?,
+                repeats: None,
+            });
+        };
+        let impacts = end.checked_sub(CLASSES).filter(|&at| at >= begin)?;
+        let middle = impacts.checked_sub(usize::try_from(len).ok()?)?;
+        let apart = match count {
+            0 => None,
+            _ => Some(Sequence::of(self, LEAST_TF, count, middle..impacts)?),
+        };
+        (middle >= begin && count <= df).then_some(List {
+            df,
+            impacts: Impacts(*self.postings[impacts..].first_chunk()?),
+            sentences: Sequence::of(self, 1, df, begin..middle)?,
+            repeats: apart,
+        })
     }
 
     /// The error of a term that more sentences have than the `sentences` that have any.
@@ -175,7 +167,11 @@ impl PostingsStore {
         let df = varint::take_u32(bytes)?;
         if df > 1 {
             let len = varint::take(bytes)?;
-            return Some(Entry::List { df, len });
+            let repeats = match df as usize >= BLOCK {
+                false => None,
+                true => Some(Repeats::take(bytes)?),
+            };
+            return Some(Entry::List { df, len, repeats });
         }
         let own;
         (own, *bytes) = bytes.split_at_checked(sentence_bytes(self.sentences))?;
@@ -210,8 +206,16 @@ fn sentence_bytes(sentences: u32) -> usize {
 
 /// What the section of terms says of one.
 enum Entry {
-    Single { sentence: u32, tf: u32 },
-    List { df: u32, len: u64 },
+    Single {
+        sentence: u32,
+        tf: u32,
+    },
+    List {
+        df: u32,
+        len: u64,
+        /// Of a list of at least [`BLOCK`].
+        repeats: Option<Repeats>,
+    },
 }
 
 impl Entry {
@@ -224,117 +228,69 @@ impl Entry {
     }
 }
 
+/// How many sentences have a term more than once, and the bytes of these postings.
+struct Repeats {
+    count: u32,
+    len: u64,
+}
+
+impl Repeats {
+    /// Takes them from an entry.
+    fn take(bytes: &mut &[u8]) -> Option<Repeats> {
+        let count = varint::take_u32(bytes)?;
+        let len = match count {
+            0 => 0,
+            _ => varint::take(bytes)?,
+        };
+        Some(Repeats { count, len })
+    }
+}
+
 /// The list of one term.
 #[derive(Clone, Debug)]
 pub(super) struct List<'a> {
-    store: &'a PostingsStore,
-    /// The blocks, and [`PADDING`] bytes more.
-    bytes: &'a [u8],
-    /// Where they begin in the section.
-    start: usize,
-    blocks: usize,
-    /// Last sentences, then offsets; empty where there is only one block.
-    directory: &'a [u8],
-    /// The only posting, where it stands in the term's entry.
-    single: Option<(u32, u32)>,
     /// The number of sentences that have the term.
     pub df: u32,
     /// What bounds the term's scores.
     pub impacts: Impacts,
+    /// These sentences; with their tfs if there are fewer than [`BLOCK`], else with 1 for each.
+    pub sentences: Sequence<'a>,
+    /// Those of at least [`BLOCK`] that have the term more than once.
+    pub repeats: Option<Sequence<'a>>,
 }
 
-impl<'a> List<'a> {
-    /// The number of blocks.
-    pub fn blocks(&self) -> usize {
-        self.blocks
-    }
-
-    /// The number of postings of block `index`.
-    fn block_len(&self, index: usize) -> usize {
-        match self.df as usize - index * BLOCK {
-            left if left < BLOCK => left,
-            _ => BLOCK,
+impl List<'_> {
+    /// How often `sentence` has the term.
+    pub fn tf(&self, sentence: u32) -> Result<u32> {
+        let once = self.sentences.tf(sentence)?;
+        match &self.repeats {
+            Some(repeats) if once > 0 => Ok(repeats.tf(sentence)?.max(once)),
+            _ => Ok(once),
         }
-    }
-
-    /// The last sentence of block `index`, as the directory has it; of a list without one, any.
-    #[inline]
-    fn last(&self, index: usize) -> u32 {
-        self.word(4 * index).map_or(u32::MAX, u32::from_le_bytes)
-    }
-
-    /// Where block `index` begins.
-    fn offset(&self, index: usize) -> usize {
-        let whole = self.word(6 * self.blocks + index / OFFSETS * 4);
-        let part = |index| {
-            let at = 4 * self.blocks + 2 * index;
-            self.word(at).map_or(0, u16::from_le_bytes)
-        };
-        let more = part(index).wrapping_sub(part(index / OFFSETS * OFFSETS));
-        whole.map_or(0, u32::from_le_bytes) as usize + usize::from(more)
-    }
-
-    /// The bytes of the directory from `at` on, if there is one.
-    #[inline]
-    fn word<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        self.directory.get(at..)?.first_chunk().copied()
-    }
-
-    /// The first block from `from` on whose last sentence is not before `sentence`, or the number of blocks.
-    #[inline]
-    pub fn block_of(&self, from: usize, sentence: u32) -> usize {
-        if from >= self.blocks || self.last(from) >= sentence {
-            return from;
-        }
-        // In steps that double, then by bisection: it is mostly near.
-        let (mut before, mut step) = (from, 1);
-        while before + step < self.blocks && self.last(before + step) < sentence {
-            before += step;
-            step *= 2;
-        }
-        let (mut low, mut high) = (before + 1, (before + step).min(self.blocks));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.last(middle) < sentence {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        low
     }
 
     /// Calls `act` with every sentence and tf, in order.
     #[cfg(feature = "build")]
     pub fn for_each(&self, mut act: impl FnMut(u32, u32) -> Result<()>) -> Result<()> {
-        let mut block = Block::new();
-        for index in 0..self.blocks {
-            block.open(self, index)?;
-            block.read_tfs(self)?;
-            for at in 0..block.len() {
-                act(block.sentences(self)?[at], block.tfs[at])?;
-            }
+        let mut repeats = self.repeats.as_ref().map(Sequence::iter).transpose()?;
+        let mut repeated = match &mut repeats {
+            Some(repeats) => repeats.next()?,
+            None => None,
+        };
+        let mut sentences = self.sentences.iter()?;
+        while let Some((sentence, once)) = sentences.next()? {
+            let tf = match (&mut repeats, repeated) {
+                (Some(repeats), Some((own, tf))) if own == sentence => {
+                    repeated = repeats.next()?;
+                    tf
+                }
+                _ => once,
+            };
+            act(sentence, tf)?;
         }
-        Ok(())
-    }
-
-    /// How often `sentence` has the term.
-    pub fn tf(&self, sentence: u32) -> Result<u32> {
-        let index = self.block_of(0, sentence);
-        if index == self.blocks {
-            return Ok(0);
+        match repeated {
+            None => Ok(()),
+            Some(_) => Err(self.sentences.damaged(0)),
         }
-        let mut block = Block::new();
-        block.open(self, index)?;
-        block.tf(self, sentence)
-    }
-
-    #[cold]
-    fn damaged(&self, at: usize) -> Error {
-        let message = format!(
-            "a list of postings does not hold: expected {} ascending sentences below {} inside its bytes",
-            self.df, self.store.sentences
-        );
-        let at = (self.start + at).min(self.store.postings.len());
-        self.store.postings.corrupt(at as u64, message).into()
     }
 }

@@ -1,8 +1,8 @@
 //! The best sentences for a query.
 //!
-//! `maxscore` finds them in a part of a file, with a threshold to begin with from `prime`, `cursor`s through the lists of the
-//! query's terms, a `window` to add scores up in, and the `best` so far; `exhaustive` is the plain form that tests compare it with. This file deals the
-//! work out to segments and threads.
+//! `maxscore` finds them in a part of a file, with `clause`s for the query's terms, the `rare` ones of which give a threshold to
+//! begin with, `cursor`s through their lists, a `window` to add scores up in, and the `best` so far; `exhaustive` is the plain
+//! form that tests compare it with. This file deals the work out to segments and threads.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -15,14 +15,16 @@ use super::segment::Segment;
 use crate::error::Result;
 use best::Floor;
 pub(super) use best::Scored;
-use maxscore::{Clause, Part, Scratch};
+use clause::Clause;
+use maxscore::{Part, Scratch};
 
 mod best;
+mod clause;
 mod cursor;
 #[cfg(test)]
 mod exhaustive;
 mod maxscore;
-mod prime;
+mod rare;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -144,7 +146,7 @@ impl Search<'_> {
         let mut clauses = Vec::with_capacity(self.terms.len());
         for term in self.terms {
             if let Some(list) = &term.lists[number] {
-                clauses.push(Clause::new(list.clone(), self.bm25.term(term.weight))?);
+                Clause::put(list, self.bm25.term(term.weight), &mut clauses);
             }
         }
         let part = Part {

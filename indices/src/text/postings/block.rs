@@ -2,13 +2,18 @@
 
 use std::ops::Range;
 
-use super::{BLOCK, List};
+use super::{BLOCK, Sequence};
 use crate::error::Result;
 use crate::kernels::kernels;
-use crate::text::packing::{self, Gaps};
+use crate::kernels::rows::prefetch;
+use crate::text::packing::{self, Gaps, Places};
 use crate::varint;
 
-/// Up to 128 postings of a list.
+/// The bytes from the front of a block on that are fetched for the next one: most take 100 to 300, and the first of them come by
+/// themselves.
+const AHEAD: Range<usize> = 192..512;
+
+/// Up to 128 postings of a sequence.
 pub(in crate::text) struct Block<'a> {
     /// Its sentences lie from here …
     base: u32,
@@ -23,9 +28,10 @@ pub(in crate::text) struct Block<'a> {
     packed_tfs: Option<&'a [u8]>,
     /// Whether every tf is 1, in which case `tfs` may not have been read.
     pub ones: bool,
+    /// Where bits are set in what is read.
+    places: Places,
     sentences: [u32; BLOCK],
-    /// How often each sentence has the term, once they were read.
-    pub tfs: [u32; BLOCK],
+    tfs: [u32; BLOCK],
 }
 
 impl<'a> Block<'a> {
@@ -39,6 +45,7 @@ impl<'a> Block<'a> {
             bitmap: None,
             packed_tfs: None,
             ones: false,
+            places: Places::new(),
             sentences: [u32::MAX; BLOCK],
             tfs: [0; BLOCK],
         }
@@ -55,39 +62,41 @@ impl<'a> Block<'a> {
     }
 
     /// Opens block `index`, which must be below the number of blocks.
-    pub fn open(&mut self, list: &List<'a>, index: usize) -> Result<()> {
-        self.offset = list.offset(index);
-        self.read(list, index)
-            .ok_or_else(|| list.damaged(self.offset))
+    pub fn open(&mut self, sequence: &Sequence<'a>, index: usize) -> Result<()> {
+        self.offset = sequence.offset(index);
+        self.read(sequence, index)
+            .ok_or_else(|| sequence.damaged(self.offset))
     }
 
-    fn read(&mut self, list: &List<'a>, index: usize) -> Option<()> {
-        self.len = list.block_len(index);
+    fn read(&mut self, sequence: &Sequence<'a>, index: usize) -> Option<()> {
+        self.len = sequence.block_len(index);
         self.bitmap = None;
         self.packed_tfs = None;
-        if let Some((sentence, tf)) = list.single {
+        if let Some((sentence, tf)) = sequence.single {
             (self.base, self.last) = (sentence, sentence);
             (self.sentences[0], self.tfs[0]) = (sentence, tf);
             self.ones = tf == 1;
-            return (sentence < list.store.sentences).then_some(());
+            return (sentence < sequence.store.sentences).then_some(());
         }
         self.base = match index {
             0 => 0,
-            _ => list.last(index - 1).checked_add(1)?,
+            _ => sequence.last(index - 1).checked_add(1)?,
         };
-        let mut bytes = list.bytes.get(self.offset..)?;
-        if list.directory.is_empty() {
-            self.read_pairs(&mut bytes)?;
+        let mut bytes = sequence.bytes.get(self.offset..)?;
+        if sequence.is_pairs() {
+            self.read_pairs(&mut bytes, sequence.least)?;
             self.last = self.sentences[self.len - 1];
-            return (self.last < list.store.sentences).then_some(());
+            return (self.last < sequence.store.sentences).then_some(());
         }
-        self.last = list.last(index);
-        if self.last < self.base || self.last >= list.store.sentences {
+        self.last = sequence.last(index);
+        if self.last < self.base || self.last >= sequence.store.sentences {
             return None;
         }
+        let ahead = bytes.get(AHEAD).unwrap_or_default();
+        ahead.chunks(64).for_each(prefetch);
         let gaps = Gaps::take(&mut bytes, self.len)?;
-        self.packed_tfs = Some(bytes);
-        self.ones = packing::all_ones(bytes);
+        self.ones = sequence.least == 1;
+        self.packed_tfs = (!self.ones).then_some(bytes);
         match gaps.is_bitmap() {
             true => self.bitmap = Some(gaps),
             false => self.unpack(gaps)?,
@@ -96,26 +105,28 @@ impl<'a> Block<'a> {
     }
 
     fn unpack(&mut self, gaps: Gaps<'a>) -> Option<()> {
-        gaps.sentences(self.base, &mut self.sentences)?;
-        self.sentences[self.len..].fill(u32::MAX);
+        gaps.sentences(self.base, &mut self.places, &mut self.sentences)?;
+        if self.len < BLOCK {
+            self.sentences[self.len..].fill(u32::MAX);
+        }
         let ascend = (kernels().ascend)(&self.sentences, self.len);
         (ascend && self.sentences[0] >= self.base && self.sentences[self.len - 1] == self.last)
             .then_some(())
     }
 
-    fn read_pairs(&mut self, bytes: &mut &[u8]) -> Option<()> {
+    fn read_pairs(&mut self, bytes: &mut &[u8], least: u32) -> Option<()> {
         let mut next = u64::from(self.base);
-        self.ones = true;
+        self.ones = least == 1;
         for at in 0..self.len {
             let pair = varint::take(bytes)?;
             next = next.checked_add(pair >> 1)?;
             self.sentences[at] = u32::try_from(next).ok()?;
             next = next.checked_add(1)?;
             self.tfs[at] = match pair & 1 {
-                0 => 1,
+                0 => least,
                 _ => {
                     self.ones = false;
-                    varint::take_u32(bytes)?.saturating_add(2)
+                    varint::take_u32(bytes)?.saturating_add(least + 1)
                 }
             };
         }
@@ -125,9 +136,10 @@ impl<'a> Block<'a> {
 
     /// The sentences, ascending; behind [`Block::len`] there is `u32::MAX`.
     #[inline]
-    pub fn sentences(&mut self, list: &List<'a>) -> Result<&[u32; BLOCK]> {
+    pub fn sentences(&mut self, sequence: &Sequence<'a>) -> Result<&[u32; BLOCK]> {
         if let Some(gaps) = self.bitmap.take() {
-            self.unpack(gaps).ok_or_else(|| list.damaged(self.offset))?;
+            self.unpack(gaps)
+                .ok_or_else(|| sequence.damaged(self.offset))?;
         }
         Ok(&self.sentences)
     }
@@ -138,19 +150,19 @@ impl<'a> Block<'a> {
         (&self.sentences[places.clone()], &self.tfs[places])
     }
 
-    /// Reads how often each sentence has the term.
+    /// How often each sentence has the term; of a block of [`ones`](Block::ones) they may not be right.
     #[inline]
-    pub fn read_tfs(&mut self, list: &List<'a>) -> Result<()> {
-        match self.packed_tfs.take() {
-            None => Ok(()),
-            Some(mut bytes) => packing::take_tfs(&mut bytes, &mut self.tfs)
-                .ok_or_else(|| list.damaged(self.offset)),
+    pub fn tfs(&mut self, sequence: &Sequence<'a>) -> Result<&[u32; BLOCK]> {
+        if let Some(mut bytes) = self.packed_tfs.take() {
+            packing::take_tfs(&mut bytes, &mut self.places, &mut self.tfs[..self.len])
+                .ok_or_else(|| sequence.damaged(self.offset))?;
         }
+        Ok(&self.tfs)
     }
 
     /// How often `sentence`, which is not before the block, has the term: 0 where it is not in the block.
     #[inline]
-    pub fn tf(&mut self, list: &List<'a>, sentence: u32) -> Result<u32> {
+    pub fn tf(&mut self, sequence: &Sequence<'a>, sentence: u32) -> Result<u32> {
         let place = match &self.bitmap {
             None => {
                 let place = (kernels().below)(&self.sentences, sentence);
@@ -164,10 +176,9 @@ impl<'a> Block<'a> {
         if self.ones {
             return Ok(1);
         }
-        self.read_tfs(list)?;
-        match self.tfs.get(place) {
+        match self.tfs(sequence)?.get(place) {
             Some(&tf) => Ok(tf),
-            None => Err(list.damaged(self.offset)),
+            None => Err(sequence.damaged(self.offset)),
         }
     }
 

@@ -1,11 +1,11 @@
-//! A list of postings on the way through its sentences, forward only.
+//! A sequence of postings on the way through its sentences, forward only.
 
 use crate::error::Result;
-use crate::text::postings::{Block, List};
+use crate::text::postings::{Block, Sequence};
 
-/// Where a search stands in one list.
+/// Where a search stands in one sequence.
 pub(super) struct Cursor<'a> {
-    list: List<'a>,
+    sequence: Sequence<'a>,
     /// The block that is open; the number of blocks at the end.
     index: usize,
     block: Block<'a>,
@@ -14,28 +14,23 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the first posting of `list`.
-    pub fn new(list: List<'a>) -> Result<Cursor<'a>> {
+    /// At the first posting of `sequence`.
+    pub fn new(sequence: Sequence<'a>) -> Result<Cursor<'a>> {
         let mut block = Block::new();
-        block.open(&list, 0)?;
+        block.open(&sequence, 0)?;
         Ok(Cursor {
-            list,
+            sequence,
             index: 0,
             block,
             at: 0,
         })
     }
 
-    /// The list.
-    pub fn list(&self) -> &List<'a> {
-        &self.list
-    }
-
     /// The next sentence that has the term.
     #[inline]
     pub fn next(&mut self) -> Result<Option<u32>> {
-        match self.index < self.list.blocks() {
-            true => Ok(Some(self.block.sentences(&self.list)?[self.at])),
+        match self.index < self.sequence.blocks() {
+            true => Ok(Some(self.block.sentences(&self.sequence)?[self.at])),
             false => Ok(None),
         }
     }
@@ -43,15 +38,15 @@ impl<'a> Cursor<'a> {
     /// Goes to the block that has `sentence`, if any does. `false` at the end.
     #[inline]
     fn go_to_block(&mut self, sentence: u32) -> Result<bool> {
-        let index = self.list.block_of(self.index, sentence);
+        let index = self.sequence.block_of(self.index, sentence);
         if index != self.index {
             self.index = index;
             self.at = 0;
-            if index < self.list.blocks() {
-                self.block.open(&self.list, index)?;
+            if index < self.sequence.blocks() {
+                self.block.open(&self.sequence, index)?;
             }
         }
-        Ok(index < self.list.blocks())
+        Ok(index < self.sequence.blocks())
     }
 
     /// Goes to the first posting that is not before `sentence`.
@@ -59,7 +54,7 @@ impl<'a> Cursor<'a> {
         if !self.go_to_block(sentence)? {
             return Ok(());
         }
-        let sentences = self.block.sentences(&self.list)?;
+        let sentences = self.block.sentences(&self.sequence)?;
         let before = sentences.partition_point(|&own| own < sentence);
         self.at = self.at.max(before);
         self.end_block()
@@ -69,7 +64,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn tf(&mut self, sentence: u32) -> Result<u32> {
         match self.go_to_block(sentence)? {
-            true => self.block.tf(&self.list, sentence),
+            true => self.block.tf(&self.sequence, sentence),
             false => Ok(0),
         }
     }
@@ -81,14 +76,14 @@ impl<'a> Cursor<'a> {
         end: u32,
         mut act: impl FnMut(&[u32], Option<&[u32]>),
     ) -> Result<()> {
-        while self.index < self.list.blocks() {
+        while self.index < self.sequence.blocks() {
             let len = self.block.len();
             let ones = self.block.ones;
             if !ones {
-                self.block.read_tfs(&self.list)?;
+                self.block.tfs(&self.sequence)?;
             }
             let is_whole = self.block.last() < end;
-            let sentences = self.block.sentences(&self.list)?;
+            let sentences = self.block.sentences(&self.sequence)?;
             let upto = match is_whole {
                 true => len,
                 false => self.at + before(&sentences[self.at..len], end),
@@ -112,8 +107,8 @@ impl<'a> Cursor<'a> {
         if self.at >= self.block.len() {
             self.index += 1;
             self.at = 0;
-            if self.index < self.list.blocks() {
-                self.block.open(&self.list, self.index)?;
+            if self.index < self.sequence.blocks() {
+                self.block.open(&self.sequence, self.index)?;
             }
         }
         Ok(())

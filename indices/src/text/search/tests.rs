@@ -3,9 +3,10 @@
 use morelet_mapped::{Container, Kind, OpenOptions};
 
 use super::best::Scored;
+use super::clause::Clause;
 use super::exhaustive;
-use super::maxscore::{Clause, Part};
-use super::prime::known_score;
+use super::maxscore::Part;
+use super::rare::Rare;
 use super::window::WINDOW;
 use crate::text::bm25::TermScores;
 use crate::text::postings::List;
@@ -167,14 +168,14 @@ fn k_sentences_reach_the_score_that_is_known_before() {
                 filter,
                 ..SearchOptions::default()
             };
-            let mut lists = lists(&index, &query);
-            lists.sort_by_key(|(list, _)| std::cmp::Reverse(list.df));
-            let clauses = lists
-                .into_iter()
-                .map(|(list, scores)| Clause::new(list, scores).unwrap());
-            let clauses: Vec<Clause<'_>> = clauses.collect();
-            let part = part(&index, &options);
-            let known = known_score(&clauses, &part, k, &mut Vec::new()).unwrap();
+            let mut clauses = Vec::new();
+            for (list, scores) in lists(&index, &query) {
+                Clause::put(&list, scores, &mut clauses);
+            }
+            clauses.sort_by_key(Clause::len);
+            let mut rare = Rare::new();
+            rare.take(&clauses, &part(&index, &options)).unwrap();
+            let known = rare.known_score(k);
             let best = plain(&index, &query, &options);
             let reached = best.get(k - 1).map_or(0.0, |&(_, score)| score);
             assert!(known <= reached, "{k}: {known} {reached}, {query}");

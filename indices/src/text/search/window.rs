@@ -1,15 +1,10 @@
 //! The scores of the sentences of a window while they are added up.
 
-use std::hint::select_unpredictable;
-
 use crate::kernels::BLOCK;
 
 /// The sentences of a window. Of their sums, 256 KiB, a query mostly touches a few; of smaller windows there are too many.
 pub(super) const WINDOW: u32 = 1 << 15;
 const PLACES: usize = WINDOW as usize;
-
-/// A bit for each place.
-pub(super) type Bitmap = [u64; PLACES / 64];
 
 /// What a sum begins with: adding any score to it, also a score of 0, gives that score and is not this any more.
 const UNTOUCHED: f64 = -0.0;
@@ -21,6 +16,8 @@ pub(super) struct Window {
     /// may be written than there can be.
     places: Box<[u16; PLACES + 1]>,
     count: usize,
+    /// A bit for each place.
+    bits: Box<[u64; PLACES / 64]>,
 }
 
 /// Who may still be among the best: `sum + left[length] > threshold`.
@@ -49,13 +46,14 @@ impl Window {
             sums: Box::new([UNTOUCHED; PLACES]),
             places: Box::new([0; PLACES + 1]),
             count: 0,
+            bits: Box::new([0; _]),
         }
     }
 
     /// Adds to the sums of these sentences, of a window that begins at `start`, what `score` gives for each and its
     /// index.
     #[inline]
-    pub fn add(&mut self, sentences: &[u32], start: u32, score: impl Fn(u32, usize) -> f32) {
+    pub fn add(&mut self, sentences: &[u32], start: u32, score: impl Fn(u32, usize) -> f64) {
         let (sums, places) = (&mut *self.sums, &mut *self.places);
         let mut count = self.count;
         for (at, &sentence) in sentences.iter().enumerate() {
@@ -64,7 +62,7 @@ impl Window {
             // Without a branch: whether it is the first score of its sentence cannot be foreseen.
             places[count] = place as u16;
             count += usize::from(sum.to_bits() == UNTOUCHED.to_bits());
-            *sum += f64::from(score(sentence, at));
+            *sum += score(sentence, at);
         }
         self.count = count;
     }
@@ -89,12 +87,12 @@ impl Window {
         for at in 0..self.count {
             let place = places[at];
             let sum = &mut sums[usize::from(place) % PLACES];
-            let is_wanted = wanted(place, *sum);
-            // Without a branch, as above.
-            places[kept] = place;
-            kept += usize::from(is_wanted);
-            let bits = select_unpredictable(is_wanted, sum.to_bits(), UNTOUCHED.to_bits());
-            *sum = f64::from_bits(bits);
+            if wanted(place, *sum) {
+                places[kept] = place;
+                kept += 1;
+            } else {
+                *sum = UNTOUCHED;
+            }
         }
         self.count = kept;
     }
@@ -117,33 +115,30 @@ impl Window {
 
     /// Adds to the sum of a candidate.
     #[inline]
-    pub fn add_to_candidate(&mut self, place: u32, score: f32) {
-        self.sums[place as usize % PLACES] += f64::from(score);
+    pub fn add_to_candidate(&mut self, place: u32, score: f64) {
+        self.sums[place as usize % PLACES] += score;
     }
 
-    /// The candidates as a bitmap.
-    pub fn bitmap(&self) -> Bitmap {
-        let mut bits = [0; PLACES / 64];
+    /// Marks the candidates, for [`members`](Window::members), or takes all marks away.
+    pub fn mark(&mut self, marked: bool) {
         for &place in &self.places[..self.count] {
-            bits[usize::from(place) % PLACES / 64] |= 1 << (place % 64);
+            let word = &mut self.bits[usize::from(place) % PLACES / 64];
+            match marked {
+                true => *word |= 1 << (place % 64),
+                false => *word = 0,
+            }
         }
-        bits
     }
 
-    /// Writes down which of these sentences of a window that begins at `start` are in `bits`: their indices, and
+    /// Writes down which of these sentences of a window that begins at `start` are marked: their indices, and
     /// gives how many.
     #[inline]
-    pub fn members(
-        sentences: &[u32],
-        start: u32,
-        bits: &Bitmap,
-        members: &mut [u8; BLOCK],
-    ) -> usize {
+    pub fn members(&self, sentences: &[u32], start: u32, members: &mut [u8; BLOCK]) -> usize {
         let mut count = 0;
         for (&sentence, index) in sentences.iter().zip(0u8..).take(BLOCK) {
             let place = sentence.wrapping_sub(start) as usize % PLACES;
             members[count] = index;
-            count += (bits[place / 64] >> (place % 64) & 1) as usize;
+            count += (self.bits[place / 64] >> (place % 64) & 1) as usize;
         }
         count
     }
@@ -162,5 +157,6 @@ impl Window {
     /// Forgets what a search that failed has left.
     pub fn clear(&mut self) {
         self.keep(|_, _| false);
+        self.bits.fill(0);
     }
 }

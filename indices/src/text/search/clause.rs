@@ -1,0 +1,274 @@
+//! What one sequence of postings adds to scores.
+
+use std::ops::Range;
+
+use super::cursor::Cursor;
+use super::window::{WINDOW, Window};
+use crate::error::Result;
+use crate::text::bm25::TermScores;
+use crate::text::impacts::Impacts;
+use crate::text::postings::{BLOCK, List, Sequence};
+
+/// More repeats than this have what they add looked up, not computed …
+const WORTH_TABLES: u32 = 1024;
+/// … for a tf from 2 to this.
+const MOST_TABULATED: u32 = 5;
+
+/// Going through this many postings costs as much as looking one sentence up.
+const SCAN_FACTOR: f64 = 32.0;
+
+/// A term of the query whose list is short, or a half of one: its sentences as if each had it once, or its
+/// repeats.
+pub(super) struct Clause<'a> {
+    sequence: Sequence<'a>,
+    impacts: Impacts,
+    scores: TermScores<'a>,
+    share: Share,
+}
+
+/// What of a term's score a clause adds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// All.
+    Whole,
+    /// What it would be if every sentence had the term once.
+    Once,
+    /// What it is more than that.
+    Repeats,
+}
+
+impl<'a> Clause<'a> {
+    /// Adds to `clauses` what the term adds whose postings are `list`: one or two.
+    pub fn put(list: &List<'a>, scores: TermScores<'a>, clauses: &mut Vec<Clause<'a>>) {
+        let mut put = |sequence: &Sequence<'a>, share| {
+            clauses.push(Clause {
+                sequence: sequence.clone(),
+                impacts: list.impacts,
+                scores,
+                share,
+            });
+        };
+        if list.df < BLOCK as u32 {
+            return put(&list.sentences, Share::Whole);
+        }
+        put(&list.sentences, Share::Once);
+        if let Some(repeats) = &list.repeats {
+            put(repeats, Share::Repeats);
+        }
+    }
+
+    /// The number of its postings.
+    pub fn len(&self) -> u32 {
+        self.sequence.len()
+    }
+
+    /// What it adds where the sentence has `length` and the term `tf` times.
+    #[inline]
+    fn gain(&self, tf: u32, length: u8) -> f64 {
+        match self.share {
+            Share::Repeats => self.scores.repeats(tf, length),
+            _ => f64::from(self.scores.score(tf, length)),
+        }
+    }
+
+    /// The most that it adds in a sentence of each length byte.
+    fn bounds(&self) -> Box<[f32; 256]> {
+        let mut bounds = Box::new([0.0; 256]);
+        if self.share == Share::Once {
+            self.impacts.once().bounds(&self.scores, &mut bounds);
+            return bounds;
+        }
+        self.impacts.bounds(&self.scores, &mut bounds);
+        if self.share == Share::Repeats {
+            let mut once = [0.0; 256];
+            self.impacts.once().bounds(&self.scores, &mut once);
+            for (most, once) in bounds.iter_mut().zip(once) {
+                *most = match *most - once {
+                    0.0 => 0.0,
+                    more => more.next_up(),
+                };
+            }
+        }
+        bounds
+    }
+
+    /// Calls `act` with the sentences of `range` and what it adds to each.
+    pub fn for_each(
+        &self,
+        range: Range<u32>,
+        lengths: &[u8],
+        mut act: impl FnMut(u32, f64),
+    ) -> Result<()> {
+        let mut cursor = Cursor::new(self.sequence.clone())?;
+        cursor.skip_to(range.start)?;
+        cursor.take_until(range.end, |sentences, tfs| {
+            for (at, &sentence) in sentences.iter().enumerate() {
+                let tf = tfs.map_or(1, |tfs| tfs[at]);
+                act(sentence, self.gain(tf, lengths[sentence as usize]));
+            }
+        })
+    }
+}
+
+/// A clause with what is known of it before its postings are.
+pub(super) struct Bounded<'a> {
+    clause: Clause<'a>,
+    /// The most that it adds in a sentence of each length byte.
+    pub bounds: Box<[f32; 256]>,
+    /// The most that it adds to any score.
+    pub most: f32,
+}
+
+impl<'a> Bounded<'a> {
+    /// Of this clause.
+    pub fn new(clause: Clause<'a>) -> Bounded<'a> {
+        let bounds = clause.bounds();
+        Bounded {
+            most: bounds.iter().copied().fold(0.0, f32::max),
+            bounds,
+            clause,
+        }
+    }
+
+    /// The most that it adds for a posting of it.
+    pub fn density(&self) -> f32 {
+        self.most / self.clause.len() as f32
+    }
+}
+
+/// What repeats add for small tfs and every length byte.
+type Tables = [[f64; 256]; MOST_TABULATED as usize - 1];
+
+/// A clause on the way through its sentences.
+pub(super) struct Walk<'a> {
+    cursor: Cursor<'a>,
+    bounded: Bounded<'a>,
+    tables: Option<Box<Tables>>,
+}
+
+impl<'a> Walk<'a> {
+    /// To the first posting of `bounded` that is not before `sentence`.
+    pub fn begin(bounded: Bounded<'a>, sentence: u32) -> Result<Walk<'a>> {
+        let clause = &bounded.clause;
+        let worth_it = clause.share == Share::Repeats && clause.len() > WORTH_TABLES;
+        let tables = worth_it.then(|| {
+            let (mut once, mut scores) = ([0.0; 256], [0.0; 256]);
+            clause.scores.fill(1, 0, &mut once);
+            let mut tables = Box::new([[0.0; 256]; _]);
+            for (table, tf) in tables.iter_mut().zip(2..) {
+                clause.scores.fill(tf, 0, &mut scores);
+                for ((gain, score), once) in table.iter_mut().zip(scores).zip(once) {
+                    *gain = f64::from(score) - f64::from(once);
+                }
+            }
+            tables
+        });
+        let mut cursor = Cursor::new(clause.sequence.clone())?;
+        cursor.skip_to(sentence)?;
+        Ok(Walk {
+            cursor,
+            bounded,
+            tables,
+        })
+    }
+
+    /// The next sentence that it adds to.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<u32>> {
+        self.cursor.next()
+    }
+
+    #[inline]
+    fn gain(bounded: &Bounded<'_>, tables: &Option<Box<Tables>>, tf: u32, length: u8) -> f64 {
+        match (bounded.clause.share, tables) {
+            // No sentence of another length has the term.
+            (Share::Once, _) => f64::from(bounded.bounds[usize::from(length)]),
+            (Share::Repeats, Some(tables)) if tf <= MOST_TABULATED => {
+                tables[tf as usize - 2][usize::from(length)]
+            }
+            _ => bounded.clause.gain(tf, length),
+        }
+    }
+
+    /// Adds to the sentences before `end` in the window that begins at `start`.
+    pub fn add_to(
+        &mut self,
+        window: &mut Window,
+        start: u32,
+        end: u32,
+        lengths: &[u8],
+    ) -> Result<()> {
+        let Walk {
+            cursor,
+            bounded,
+            tables,
+        } = self;
+        let length = |sentence: u32| lengths[sentence as usize];
+        match bounded.clause.share {
+            Share::Once => cursor.take_until(end, |sentences, _| {
+                window.add(sentences, start, |sentence, _| {
+                    f64::from(bounded.bounds[usize::from(length(sentence))])
+                })
+            }),
+            _ => cursor.take_until(end, |sentences, tfs| {
+                window.add(sentences, start, |sentence, at| {
+                    Self::gain(
+                        bounded,
+                        tables,
+                        tfs.map_or(1, |tfs| tfs[at]),
+                        length(sentence),
+                    )
+                })
+            }),
+        }
+    }
+
+    /// Adds to the candidates of the window from `start` to `end`.
+    pub fn complete(
+        &mut self,
+        window: &mut Window,
+        start: u32,
+        end: u32,
+        lengths: &[u8],
+    ) -> Result<()> {
+        let share = f64::from(self.bounded.clause.len()) / lengths.len() as f64;
+        let postings = share * f64::from(WINDOW);
+        if postings < SCAN_FACTOR * window.len() as f64 {
+            return self.scan(window, start, end, lengths);
+        }
+        window.sort();
+        for at in 0..window.len() {
+            let place = window.candidate(at);
+            let tf = self.cursor.tf(start + place)?;
+            if tf > 0 {
+                let length = lengths[(start + place) as usize];
+                let gain = Self::gain(&self.bounded, &self.tables, tf, length);
+                window.add_to_candidate(place, gain);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, by going through all postings of the window.
+    fn scan(&mut self, window: &mut Window, start: u32, end: u32, lengths: &[u8]) -> Result<()> {
+        let Walk {
+            cursor,
+            bounded,
+            tables,
+        } = self;
+        let mut members = [0; BLOCK];
+        window.mark(true);
+        cursor.skip_to(start)?;
+        cursor.take_until(end, |sentences, tfs| {
+            let count = window.members(sentences, start, &mut members);
+            for &at in &members[..count] {
+                let sentence = sentences[usize::from(at)];
+                let tf = tfs.map_or(1, |tfs| tfs[usize::from(at)]);
+                let gain = Self::gain(bounded, tables, tf, lengths[sentence as usize]);
+                window.add_to_candidate(sentence - start, gain);
+            }
+        })?;
+        window.mark(false);
+        Ok(())
+    }
+}

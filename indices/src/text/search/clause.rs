@@ -72,24 +72,17 @@ impl<'a> Clause<'a> {
     }
 
     /// The most that it adds in a sentence of each length byte.
-    fn bounds(&self) -> Box<[f32; 256]> {
-        let mut bounds = Box::new([0.0; 256]);
-        if self.share == Share::Once {
-            self.impacts.once().bounds(&self.scores, &mut bounds);
-            return bounds;
-        }
-        self.impacts.bounds(&self.scores, &mut bounds);
-        if self.share == Share::Repeats {
-            let mut once = [0.0; 256];
-            self.impacts.once().bounds(&self.scores, &mut once);
-            for (most, once) in bounds.iter_mut().zip(once) {
-                *most = match *most - once {
-                    0.0 => 0.0,
-                    more => more.next_up(),
-                };
+    fn bounds(&self) -> Box<[f64; 256]> {
+        let (mut once, mut whole) = ([0.0; 256], [0.0; 256]);
+        self.impacts.once().bounds(&self.scores, &mut once);
+        self.impacts.bounds(&self.scores, &mut whole);
+        Box::new(match self.share {
+            Share::Whole => whole.map(f64::from),
+            Share::Once => once.map(f64::from),
+            Share::Repeats => {
+                std::array::from_fn(|length| f64::from(whole[length]) - f64::from(once[length]))
             }
-        }
-        bounds
+        })
     }
 
     /// Calls `act` with the sentences of `range` and what it adds to each.
@@ -114,9 +107,9 @@ impl<'a> Clause<'a> {
 pub(super) struct Bounded<'a> {
     clause: Clause<'a>,
     /// The most that it adds in a sentence of each length byte.
-    pub bounds: Box<[f32; 256]>,
+    pub bounds: Box<[f64; 256]>,
     /// The most that it adds to any score.
-    pub most: f32,
+    pub most: f64,
 }
 
 impl<'a> Bounded<'a> {
@@ -124,15 +117,15 @@ impl<'a> Bounded<'a> {
     pub fn new(clause: Clause<'a>) -> Bounded<'a> {
         let bounds = clause.bounds();
         Bounded {
-            most: bounds.iter().copied().fold(0.0, f32::max),
+            most: bounds.iter().copied().fold(0.0, f64::max),
             bounds,
             clause,
         }
     }
 
     /// The most that it adds for a posting of it.
-    pub fn density(&self) -> f32 {
-        self.most / self.clause.len() as f32
+    pub fn density(&self) -> f64 {
+        self.most / f64::from(self.clause.len())
     }
 }
 
@@ -182,7 +175,7 @@ impl<'a> Walk<'a> {
     fn gain(bounded: &Bounded<'_>, tables: &Option<Box<Tables>>, tf: u32, length: u8) -> f64 {
         match (bounded.clause.share, tables) {
             // No sentence of another length has the term.
-            (Share::Once, _) => f64::from(bounded.bounds[usize::from(length)]),
+            (Share::Once, _) => bounded.bounds[usize::from(length)],
             (Share::Repeats, Some(tables)) if tf <= MOST_TABULATED => {
                 tables[tf as usize - 2][usize::from(length)]
             }
@@ -207,7 +200,7 @@ impl<'a> Walk<'a> {
         match bounded.clause.share {
             Share::Once => cursor.take_until(end, |sentences, _| {
                 window.add(sentences, start, |sentence, _| {
-                    f64::from(bounded.bounds[usize::from(length(sentence))])
+                    bounded.bounds[usize::from(length(sentence))]
                 })
             }),
             _ => cursor.take_until(end, |sentences, tfs| {

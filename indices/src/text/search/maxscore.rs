@@ -25,11 +25,14 @@ use super::rare::Rare;
 use super::window::{Chance, WINDOW, Window};
 use crate::error::Result;
 
+/// More than sums of bounds lose by rounding.
+const ROUNDED_UP: f64 = 1.0 + 1e-9;
+
 /// What a search needs beside its query, kept for the next one.
 pub(super) struct Scratch {
     window: Window,
     /// For each number of terms, the most that so many of the first terms add in a sentence of each length byte.
-    bounds: Vec<[f32; 256]>,
+    bounds: Vec<[f64; 256]>,
     rare: Rare,
 }
 
@@ -45,7 +48,7 @@ impl Scratch {
 
     /// The memory that it keeps because of the length of its query, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bounds.capacity() * size_of::<[f32; 256]>()
+        self.bounds.capacity() * size_of::<[f64; 256]>()
     }
 
     fn bound(&mut self, clauses: &[Bounded<'_>], effort: f32) {
@@ -54,9 +57,9 @@ impl Scratch {
         let mut sums = [0.0f64; 256];
         for clause in clauses {
             for (sum, &own) in sums.iter_mut().zip(clause.bounds.iter()) {
-                *sum += f64::from(own * effort);
+                *sum += own * f64::from(effort);
             }
-            self.bounds.push(sums.map(|sum| (sum as f32).next_up()));
+            self.bounds.push(sums.map(|sum| sum * ROUNDED_UP));
         }
     }
 }
@@ -105,8 +108,8 @@ pub(super) fn best(
     let mut most = Vec::with_capacity(clauses.len());
     let mut sum = 0.0;
     for clause in clauses {
-        sum += f64::from(clause.most * effort);
-        most.push((sum as f32).next_up());
+        sum += clause.most * f64::from(effort);
+        most.push(sum * ROUNDED_UP);
         walks.push(Walk::begin(clause, part.sentences.start)?);
     }
     // As bounds that are taken for smaller, so that the k sentences that reach it are not lost.
@@ -116,7 +119,7 @@ pub(super) fn best(
     loop {
         best.look_at_floor();
         // The threshold only rises.
-        while essential < walks.len() && most[essential] <= best.threshold() {
+        while essential < walks.len() && most[essential] <= f64::from(best.threshold()) {
             essential += 1;
         }
         let (others, needed) = walks.split_at_mut(essential);

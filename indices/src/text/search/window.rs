@@ -26,7 +26,7 @@ pub(super) struct Chance<'a> {
     /// The length byte of each place.
     pub lengths: &'a [u8],
     /// The most that is left to add, for each length byte.
-    pub left: &'a [f32; 256],
+    pub left: &'a [f64; 256],
     /// What must be exceeded.
     pub threshold: f64,
 }
@@ -35,7 +35,7 @@ impl Chance<'_> {
     #[inline]
     fn has(&self, place: u16, sum: f64) -> bool {
         let length = self.lengths[usize::from(place)];
-        sum + f64::from(self.left[usize::from(length)]) > self.threshold
+        sum + self.left[usize::from(length)] > self.threshold
     }
 }
 

@@ -40,8 +40,9 @@ pub(crate) struct Kernels {
     pub ones: fn(bits: &[u8], places: &mut Places) -> usize,
     /// Adds `(places[i] − i) << shift` to each value, modulo 2³².
     pub add_high: fn(shift: u8, places: &Places, values: &mut [u32; BLOCK]),
-    /// Whether each of the first `len` integers is more than the one before.
-    pub ascend: fn(values: &[u32; BLOCK], len: usize) -> bool,
+    /// Adds to each value whose bit is set, of at most 128 with the low bits first, the difference of the next two sums,
+    /// shifted, modulo 2³². Before the first sum stands −1.
+    pub spread: fn(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]),
     /// How many of these ascending integers are below `bound`.
     pub below: fn(values: &[u32; BLOCK], bound: u32) -> usize,
 }
@@ -53,6 +54,11 @@ impl Places {
     /// Places 0.
     pub fn new() -> Places {
         Places([0; BLOCK + 64])
+    }
+
+    /// The place of the bit that is number `index` of those that are set, `index` below 128.
+    pub fn get(&self, index: usize) -> u16 {
+        self.0[index]
     }
 
     /// The places of the first 128 bits that are set.
@@ -147,16 +153,16 @@ mod tests {
                 (plain::KERNELS.add_up)(base, &mut expected);
                 (kernels.add_up)(base, &mut got);
                 assert_eq!(got, expected, "{}", kernels.name);
+                let mut sums = [0; BLOCK];
+                sums.fill_with(&mut random);
+                for len in [0, 1, 2, 3, 5, 15, 16] {
+                    let (mut expected, mut got) = (values, values);
+                    let shift = round as u8 % 32;
+                    (plain::KERNELS.spread)(shift, &bits[..len], &sums, &mut expected);
+                    (kernels.spread)(shift, &bits[..len], &sums, &mut got);
+                    assert_eq!(got, expected, "{} {len}", kernels.name);
+                }
                 values.sort_unstable();
-                for (at, value) in values.iter_mut().enumerate() {
-                    // Ascending from all but one to the next.
-                    let twice = usize::from(round % 3 > 0 && at > round * 3);
-                    *value = (*value / 2).wrapping_add((at - twice) as u32);
-                }
-                for len in [0, 1, 2, 15, 16, 17, 100, 127, 128] {
-                    let expected = (plain::KERNELS.ascend)(&values, len);
-                    assert_eq!((kernels.ascend)(&values, len), expected, "{len}");
-                }
                 let bounds = [0, 1, values[0], values[127], values[64] + 1, u32::MAX];
                 for bound in bounds.into_iter().chain((0..50).map(|_| random() % limit)) {
                     assert_eq!(

@@ -14,7 +14,7 @@ static NEON: Kernels = Kernels {
     },
     ones: plain::KERNELS.ones,
     add_high: plain::KERNELS.add_high,
-    ascend: plain::KERNELS.ascend,
+    spread: plain::KERNELS.spread,
     below: |values, bound| {
         // SAFETY: as above.
         unsafe { below(values, bound) }

@@ -9,7 +9,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     add_up,
     ones,
     add_high,
-    ascend,
+    spread,
     below,
 };
 
@@ -71,8 +71,18 @@ fn add_high(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
     }
 }
 
-fn ascend(values: &[u32; BLOCK], len: usize) -> bool {
-    values[..len].is_sorted_by(|before, after| before < after)
+fn spread(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]) {
+    let (mut before, mut next) = (u32::MAX, sums.iter());
+    for (mut word, values) in words(bits).zip(values.chunks_exact_mut(64)) {
+        while let (1.., Some(&sum)) = (word, next.as_slice().first()) {
+            let high = sum.wrapping_sub(before).wrapping_shl(shift.into());
+            let value = &mut values[word.trailing_zeros() as usize];
+            *value = value.wrapping_add(high);
+            before = sum;
+            next.next();
+            word &= word - 1;
+        }
+    }
 }
 
 fn below(values: &[u32; BLOCK], bound: u32) -> usize {

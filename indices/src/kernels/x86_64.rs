@@ -20,10 +20,7 @@ static AVX2: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { add_high_avx2(shift, places, values) }
     },
-    ascend: |values, len| {
-        // SAFETY: as above.
-        unsafe { ascend_avx2(values, len) }
-    },
+    spread: plain::KERNELS.spread,
     below: |values, bound| {
         // SAFETY: as above.
         unsafe { below_avx2(values, bound) }
@@ -49,9 +46,9 @@ static AVX512: Kernels = Kernels {
         // SAFETY: as above.
         unsafe { add_high_avx512(shift, places, values) }
     },
-    ascend: |values, len| {
+    spread: |shift, bits, sums, values| {
         // SAFETY: as above.
-        unsafe { ascend_avx512(values, len) }
+        unsafe { spread_avx512(shift, bits, sums, values) }
     },
     below: |values, bound| {
         // SAFETY: as above.
@@ -218,25 +215,30 @@ fn add_high_avx512(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
-fn ascend_avx512(values: &[u32; BLOCK], len: usize) -> bool {
-    let mut at = 0;
-    while at + 1 < len {
-        let pairs = (len - 1 - at).min(16);
-        let there = u16::MAX >> (16 - pairs);
-        // SAFETY: only integers below `len`, which is at most BLOCK as slices of it are made, are loaded.
-        let (before, after) = unsafe {
-            let from = values[..len].as_ptr().add(at);
-            (
-                _mm512_maskz_loadu_epi32(there, from.cast()),
-                _mm512_maskz_loadu_epi32(there, from.add(1).cast()),
-            )
-        };
-        if _mm512_mask_cmpge_epu32_mask(there, before, after) != 0 {
-            return false;
+fn spread_avx512(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]) {
+    let shift = _mm_cvtsi32_si128(i32::from(shift % 32));
+    let mut before = _mm512_set1_epi32(-1);
+    let mut taken = 0;
+    for (bits, values) in bits.chunks(2).zip(values.chunks_exact_mut(16)) {
+        let bits = bits.iter().rev();
+        let bits = bits.fold(0, |word, &bits| word << 8 | u16::from(bits));
+        let count = bits.count_ones() as usize;
+        // SAFETY: at most 16 bits for each of 8 chunks were counted: only sums below BLOCK are loaded. A chunk of
+        // values has sixteen.
+        unsafe {
+            let there = ((1u32 << count) - 1) as u16;
+            let own = _mm512_maskz_loadu_epi32(there, sums.as_ptr().add(taken).cast());
+            let high = _mm512_sub_epi32(own, _mm512_alignr_epi32::<15>(own, before));
+            let high = _mm512_sll_epi32(_mm512_maskz_expand_epi32(bits, high), shift);
+            let value = _mm512_loadu_si512(values.as_ptr().cast());
+            let value = _mm512_add_epi32(value, high);
+            _mm512_storeu_si512(values.as_mut_ptr().cast(), value);
         }
-        at += pairs;
+        taken += count;
+        if let Some(&last) = sums[..taken].last() {
+            before = _mm512_set1_epi32(last as i32);
+        }
     }
-    true
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
@@ -346,31 +348,6 @@ fn add_high_avx2(shift: u8, places: &Places, values: &mut [u32; BLOCK]) {
         unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), _mm256_add_epi32(own, high)) };
         index = _mm256_add_epi32(index, _mm256_set1_epi32(8));
     }
-}
-
-#[target_feature(enable = "avx2")]
-fn ascend_avx2(values: &[u32; BLOCK], len: usize) -> bool {
-    let sign = _mm256_set1_epi32(i32::MIN);
-    let mut at = 0;
-    while at + 9 <= len {
-        // SAFETY: nine integers from `at` on are inside.
-        let (before, after) = unsafe {
-            let from = values[..len].as_ptr().add(at);
-            (
-                _mm256_loadu_si256(from.cast()),
-                _mm256_loadu_si256(from.add(1).cast()),
-            )
-        };
-        let more = _mm256_cmpgt_epi32(
-            _mm256_xor_si256(after, sign),
-            _mm256_xor_si256(before, sign),
-        );
-        if _mm256_movemask_epi8(more) != -1 {
-            return false;
-        }
-        at += 8;
-    }
-    values[at.min(len)..len].is_sorted_by(|before, after| before < after)
 }
 
 #[target_feature(enable = "avx2")]

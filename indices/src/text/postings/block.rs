@@ -6,7 +6,7 @@ use super::{BLOCK, Sequence};
 use crate::error::Result;
 use crate::kernels::kernels;
 use crate::kernels::rows::prefetch;
-use crate::text::packing::{self, Gaps, Places};
+use crate::text::packing::{self, Gaps, Work};
 use crate::varint;
 
 /// The bytes from the front of a block on that are fetched for the next one: most take 100 to 300, and the first of them come by
@@ -28,8 +28,7 @@ pub(in crate::text) struct Block<'a> {
     packed_tfs: Option<&'a [u8]>,
     /// Whether every tf is 1, in which case `tfs` may not have been read.
     pub ones: bool,
-    /// Where bits are set in what is read.
-    places: Places,
+    work: Work,
     sentences: [u32; BLOCK],
     tfs: [u32; BLOCK],
 }
@@ -45,7 +44,7 @@ impl<'a> Block<'a> {
             bitmap: None,
             packed_tfs: None,
             ones: false,
-            places: Places::new(),
+            work: Work::new(),
             sentences: [u32::MAX; BLOCK],
             tfs: [0; BLOCK],
         }
@@ -97,21 +96,19 @@ impl<'a> Block<'a> {
         let gaps = Gaps::take(&mut bytes, self.len)?;
         self.ones = sequence.least == 1;
         self.packed_tfs = (!self.ones).then_some(bytes);
-        match gaps.is_bitmap() {
-            true => self.bitmap = Some(gaps),
-            false => self.unpack(gaps)?,
+        match gaps.bitmap() {
+            Some(_) => self.bitmap = Some(gaps),
+            None => self.unpack(gaps)?,
         }
         Some(())
     }
 
     fn unpack(&mut self, gaps: Gaps<'a>) -> Option<()> {
-        gaps.sentences(self.base, &mut self.places, &mut self.sentences)?;
+        gaps.sentences(self.base, self.last, &mut self.work, &mut self.sentences)?;
         if self.len < BLOCK {
             self.sentences[self.len..].fill(u32::MAX);
         }
-        let ascend = (kernels().ascend)(&self.sentences, self.len);
-        (ascend && self.sentences[0] >= self.base && self.sentences[self.len - 1] == self.last)
-            .then_some(())
+        Some(())
     }
 
     fn read_pairs(&mut self, bytes: &mut &[u8], least: u32) -> Option<()> {
@@ -154,7 +151,7 @@ impl<'a> Block<'a> {
     #[inline]
     pub fn tfs(&mut self, sequence: &Sequence<'a>) -> Result<&[u32; BLOCK]> {
         if let Some(mut bytes) = self.packed_tfs.take() {
-            packing::take_tfs(&mut bytes, &mut self.places, &mut self.tfs[..self.len])
+            packing::take_tfs(&mut bytes, &mut self.work, &mut self.tfs[..self.len])
                 .ok_or_else(|| sequence.damaged(self.offset))?;
         }
         Ok(&self.tfs)
@@ -168,7 +165,7 @@ impl<'a> Block<'a> {
                 let place = (kernels().below)(&self.sentences, sentence);
                 (self.sentences.get(place) == Some(&sentence)).then_some(place)
             }
-            Some(gaps) => self.place_in(gaps.high, sentence),
+            Some(gaps) => self.place_in(gaps.bitmap().unwrap_or_default(), sentence),
         };
         let Some(place) = place else {
             return Ok(0);

@@ -12,7 +12,7 @@ use crate::text::packing;
 use crate::varint;
 
 /// A bitmap may take this many quarters of the bytes of the shortest code, as it is faster to look into.
-const BITMAP_QUARTERS: u64 = 5;
+const BITMAP_QUARTERS: usize = 5;
 
 /// Writes one list after the other into the section of postings.
 pub(in crate::text) struct ListWriter<'a> {

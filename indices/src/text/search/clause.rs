@@ -117,7 +117,8 @@ impl<'a> Bounded<'a> {
     pub fn new(clause: Clause<'a>) -> Bounded<'a> {
         let bounds = clause.bounds();
         Bounded {
-            most: bounds.iter().copied().fold(0.0, f64::max),
+            // A sentence that has a term has a length of at least 1.
+            most: bounds[1..].iter().copied().fold(0.0, f64::max),
             bounds,
             clause,
         }

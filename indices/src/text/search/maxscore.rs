@@ -1,16 +1,17 @@
 //! The best sentences for a query, without scoring all that have a term of it.
 //!
 //! MaxScore (Turtle and Flood, "Query Evaluation: Strategies and Optimizations", 1995), a window of sentences at a
-//! time. Terms are ordered by the most that each can add to a score. As long as the first few together cannot lift a
-//! sentence above the threshold, the score of the worst of the best k so far, a sentence that has no other term
-//! is of no interest. So only the *essential* rest of the terms is gone through: what they add is added up in the
-//! window, and every sentence found there is completed by looking it up in the lists of the others, those that can add
-//! most first, until what is left to add cannot lift it above the threshold.
+//! time, over clauses: a rare term is one, any other is two, its sentences as if each had it once, and the few that repeat it. Clauses are
+//! ordered by the most that each can add to a score, for a posting of it. As long as the first few together cannot lift a
+//! sentence above the threshold, the score of the worst of the best k so far, a sentence that has none of the others
+//! is of no interest. So only the *essential* rest of the clauses is gone through: what they add is added up in the
+//! window, and every sentence found there is completed by looking it up in the postings of the others, those that add
+//! most for a posting first, until what is left to add cannot lift it above the threshold.
 //!
 //! The clauses with the fewest postings are always gone through; from them a threshold is known to begin with (`rare.rs`).
 //!
-//! What a term can add in a sentence of known length is bounded more tightly than what it can add at all
-//! (`impacts.rs`): this is what spares most look-ups.
+//! What a clause can add in a sentence of known length is bounded more tightly than what it can add at all
+//! (`impacts.rs`), and most tightly what a term adds that occurs once: this is what spares most look-ups.
 //!
 //! All that is left out is left out for a proven reason, so that the result is that of `exhaustive.rs`. To the bit: scores
 //! are added up in double precision in another order, which could show only where a term adds less than a 2⁻²⁹th of
@@ -31,7 +32,7 @@ const ROUNDED_UP: f64 = 1.0 + 1e-9;
 /// What a search needs beside its query, kept for the next one.
 pub(super) struct Scratch {
     window: Window,
-    /// For each number of terms, the most that so many of the first terms add in a sentence of each length byte.
+    /// For each number of clauses, the most that so many of the first add in a sentence of each length byte.
     bounds: Vec<[f64; 256]>,
     rare: Rare,
 }
@@ -83,7 +84,7 @@ impl Part<'_> {
     }
 }
 
-/// The best `k` of a part for the terms in `clauses`, in no order.
+/// The best `k` of a part for these clauses, in no order.
 pub(super) fn best(
     mut clauses: Vec<Clause<'_>>,
     part: &Part<'_>,

@@ -172,6 +172,7 @@ impl<'a> Walk<'a> {
         self.cursor.next()
     }
 
+    /// What it adds where the sentence has `length` and the term `tf` times.
     #[inline]
     fn gain(bounded: &Bounded<'_>, tables: &Option<Box<Tables>>, tf: u32, length: u8) -> f64 {
         match (bounded.clause.share, tables) {
@@ -197,22 +198,15 @@ impl<'a> Walk<'a> {
             bounded,
             tables,
         } = self;
-        let length = |sentence: u32| lengths[sentence as usize];
         match bounded.clause.share {
             Share::Once => cursor.take_until(end, |sentences, _| {
-                window.add(sentences, start, |sentence, _| {
-                    bounded.bounds[usize::from(length(sentence))]
-                })
+                let gain = |_, length| bounded.bounds[usize::from(length)];
+                window.add(sentences, start, lengths, gain);
             }),
             _ => cursor.take_until(end, |sentences, tfs| {
-                window.add(sentences, start, |sentence, at| {
-                    Self::gain(
-                        bounded,
-                        tables,
-                        tfs.map_or(1, |tfs| tfs[at]),
-                        length(sentence),
-                    )
-                })
+                let tf = |at: usize| tfs.map_or(1, |tfs| tfs[at]);
+                let gain = |at, length| Self::gain(bounded, tables, tf(at), length);
+                window.add(sentences, start, lengths, gain);
             }),
         }
     }
@@ -232,10 +226,9 @@ impl<'a> Walk<'a> {
         }
         window.sort();
         for at in 0..window.len() {
-            let place = window.candidate(at);
+            let (place, length) = window.candidate(at);
             let tf = self.cursor.tf(start + place)?;
             if tf > 0 {
-                let length = lengths[(start + place) as usize];
                 let gain = Self::gain(&self.bounded, &self.tables, tf, length);
                 window.add_to_candidate(place, gain);
             }

@@ -133,12 +133,11 @@ pub(super) fn best(
         }
         let start = first - first % WINDOW;
         let end = start.saturating_add(WINDOW).min(part.sentences.end);
-        rare.add_to(window, start, end);
+        rare.add_to(window, start, end, part.lengths);
         for walk in &mut *needed {
             walk.add_to(window, start, end, part.lengths)?;
         }
         let chance = |terms: usize| Chance {
-            lengths: &part.lengths[start as usize..],
             left: &bounds[terms],
             threshold: f64::from(best.threshold()),
         };

@@ -84,14 +84,14 @@ impl Rare {
     }
 
     /// Adds the sums of the sentences before `end` in the window that begins at `start`.
-    pub fn add_to(&mut self, window: &mut Window, start: u32, end: u32) {
+    pub fn add_to(&mut self, window: &mut Window, start: u32, end: u32, lengths: &[u8]) {
         let rest = &self.sums[self.at..];
         let count = rest
             .iter()
             .take_while(|&&(sentence, _)| sentence < end)
             .count();
         for &(sentence, sum) in &rest[..count] {
-            window.add(&[sentence], start, |_, _| sum);
+            window.add(&[sentence], start, lengths, |_, _| sum);
         }
         self.at += count;
     }

@@ -12,9 +12,9 @@ const UNTOUCHED: f64 = -0.0;
 /// Sums of scores, by place in the window.
 pub(super) struct Window {
     sums: Box<[f64; PLACES]>,
-    /// The places whose sum was touched, each once; after a choice those of candidates, in the same order. One more
-    /// may be written than there can be.
-    places: Box<[u16; PLACES + 1]>,
+    /// The places whose sum was touched, each once, above the length bytes of their sentences; after a choice those of candidates, in the same
+    /// order. One more may be written than there can be.
+    places: Box<[u32; PLACES + 1]>,
     count: usize,
     /// A bit for each place.
     bits: Box<[u64; PLACES / 64]>,
@@ -23,8 +23,6 @@ pub(super) struct Window {
 /// Who may still be among the best: `sum + left[length] > threshold`.
 #[derive(Clone, Copy)]
 pub(super) struct Chance<'a> {
-    /// The length byte of each place.
-    pub lengths: &'a [u8],
     /// The most that is left to add, for each length byte.
     pub left: &'a [f64; 256],
     /// What must be exceeded.
@@ -33,8 +31,7 @@ pub(super) struct Chance<'a> {
 
 impl Chance<'_> {
     #[inline]
-    fn has(&self, place: u16, sum: f64) -> bool {
-        let length = self.lengths[usize::from(place)];
+    fn has(&self, length: u8, sum: f64) -> bool {
         sum + self.left[usize::from(length)] > self.threshold
     }
 }
@@ -50,19 +47,26 @@ impl Window {
         }
     }
 
-    /// Adds to the sums of these sentences, of a window that begins at `start`, what `score` gives for each and its
-    /// index.
+    /// Adds to the sums of these sentences, of a window that begins at `start`, what `gain` gives for the index and the
+    /// length byte of each; `lengths` has one for every sentence.
     #[inline]
-    pub fn add(&mut self, sentences: &[u32], start: u32, score: impl Fn(u32, usize) -> f64) {
+    pub fn add(
+        &mut self,
+        sentences: &[u32],
+        start: u32,
+        lengths: &[u8],
+        gain: impl Fn(usize, u8) -> f64,
+    ) {
         let (sums, places) = (&mut *self.sums, &mut *self.places);
         let mut count = self.count;
         for (at, &sentence) in sentences.iter().enumerate() {
-            let place = sentence.wrapping_sub(start) as usize % PLACES;
-            let sum = &mut sums[place];
+            let place = sentence.wrapping_sub(start) % WINDOW;
+            let length = lengths[sentence as usize];
+            let sum = &mut sums[place as usize];
             // Without a branch: whether it is the first score of its sentence cannot be foreseen.
-            places[count] = place as u16;
+            places[count] = place << 8 | u32::from(length);
             count += usize::from(sum.to_bits() == UNTOUCHED.to_bits());
-            *sum += score(sentence, at);
+            *sum += gain(at, length);
         }
         self.count = count;
     }
@@ -71,24 +75,25 @@ impl Window {
     /// if that is given: words of 64 from the window's first place on; no words are all zeros.
     pub fn choose(&mut self, allowed: Option<&[u64]>, chance: Chance<'_>) {
         match allowed {
-            None => self.keep(|place, sum| chance.has(place, sum)),
+            None => self.keep(|_, length, sum| chance.has(length, sum)),
             Some(allowed) => {
-                let word = |place: u16| allowed.get(usize::from(place) / 64).copied();
-                let is_allowed = |place: u16| word(place).unwrap_or(0) >> (place % 64) & 1 == 1;
-                self.keep(|place, sum| is_allowed(place) && chance.has(place, sum));
+                let word = |place: u32| allowed.get(place as usize / 64).copied();
+                let is_allowed = |place: u32| word(place).unwrap_or(0) >> (place % 64) & 1 == 1;
+                self.keep(|place, length, sum| is_allowed(place) && chance.has(length, sum));
             }
         }
     }
 
     #[inline]
-    fn keep(&mut self, wanted: impl Fn(u16, f64) -> bool) {
+    fn keep(&mut self, wanted: impl Fn(u32, u8, f64) -> bool) {
         let (sums, places) = (&mut *self.sums, &mut *self.places);
         let mut kept = 0;
         for at in 0..self.count {
-            let place = places[at];
-            let sum = &mut sums[usize::from(place) % PLACES];
-            if wanted(place, *sum) {
-                places[kept] = place;
+            let entry = places[at];
+            let (place, length) = (entry >> 8, entry as u8);
+            let sum = &mut sums[place as usize % PLACES];
+            if wanted(place, length, *sum) {
+                places[kept] = entry;
                 kept += 1;
             } else {
                 *sum = UNTOUCHED;
@@ -107,10 +112,11 @@ impl Window {
         self.places[..self.count].sort_unstable();
     }
 
-    /// The place of candidate `index`.
+    /// The place and the length byte of candidate `index`.
     #[inline]
-    pub fn candidate(&self, index: usize) -> u32 {
-        u32::from(self.places[index])
+    pub fn candidate(&self, index: usize) -> (u32, u8) {
+        let entry = self.places[index];
+        (entry >> 8, entry as u8)
     }
 
     /// Adds to the sum of a candidate.
@@ -121,8 +127,9 @@ impl Window {
 
     /// Marks the candidates, for [`members`](Window::members), or takes all marks away.
     pub fn mark(&mut self, marked: bool) {
-        for &place in &self.places[..self.count] {
-            let word = &mut self.bits[usize::from(place) % PLACES / 64];
+        for &entry in &self.places[..self.count] {
+            let place = entry >> 8;
+            let word = &mut self.bits[place as usize % PLACES / 64];
             match marked {
                 true => *word |= 1 << (place % 64),
                 false => *word = 0,
@@ -146,9 +153,9 @@ impl Window {
     /// Hands out the candidates, in the order of their places, and their sums, and is empty again.
     pub fn drain(&mut self, mut take: impl FnMut(u32, f64)) {
         self.sort();
-        for &place in &self.places[..self.count] {
-            let sum = &mut self.sums[usize::from(place) % PLACES];
-            take(u32::from(place), *sum);
+        for &entry in &self.places[..self.count] {
+            let sum = &mut self.sums[(entry >> 8) as usize % PLACES];
+            take(entry >> 8, *sum);
             *sum = UNTOUCHED;
         }
         self.count = 0;
@@ -156,7 +163,7 @@ impl Window {
 
     /// Forgets what a search that failed has left.
     pub fn clear(&mut self) {
-        self.keep(|_, _| false);
+        self.keep(|_, _, _| false);
         self.bits.fill(0);
     }
 }

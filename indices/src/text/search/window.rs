@@ -1,6 +1,7 @@
 //! The scores of the sentences of a window while they are added up.
 
 use crate::kernels::BLOCK;
+use crate::kernels::rows::prefetch;
 
 /// The sentences of a window. Of their sums, 256 KiB, a query mostly touches a few; of smaller windows there are too many.
 pub(super) const WINDOW: u32 = 1 << 15;
@@ -8,6 +9,9 @@ const PLACES: usize = WINDOW as usize;
 
 /// What a sum begins with: adding any score to it, also a score of 0, gives that score and is not this any more.
 const UNTOUCHED: f64 = -0.0;
+
+/// Of sentences that are farther from each other than this, on average, the lengths are fetched ahead.
+const FAR_APART: usize = 256;
 
 /// Sums of scores, by place in the window.
 pub(super) struct Window {
@@ -58,6 +62,12 @@ impl Window {
         gain: impl Fn(usize, u8) -> f64,
     ) {
         let (sums, places) = (&mut *self.sums, &mut *self.places);
+        if let [first, .., last] = sentences
+            && (last - first) as usize > FAR_APART * sentences.len()
+        {
+            let each = sentences.iter().map(|&sentence| sentence as usize);
+            each.for_each(|sentence| prefetch(&lengths[sentence..]));
+        }
         let mut count = self.count;
         for (at, &sentence) in sentences.iter().enumerate() {
             let place = sentence.wrapping_sub(start) % WINDOW;

@@ -40,8 +40,8 @@ pub(crate) struct Kernels {
     pub ones: fn(bits: &[u8], places: &mut Places) -> usize,
     /// Adds `(places[i] − i) << shift` to each value, modulo 2³².
     pub add_high: fn(shift: u8, places: &Places, values: &mut [u32; BLOCK]),
-    /// Adds to each value whose bit is set, of at most 128 with the low bits first, the difference of the next two sums,
-    /// shifted, modulo 2³². Before the first sum stands −1.
+    /// Adds to each value whose bit is set, of at most 128 with the low bits first, the next sum less the one before it,
+    /// shifted, modulo 2³². Before the first stands −1.
     pub spread: fn(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]),
     /// How many of these ascending integers are below `bound`.
     pub below: fn(values: &[u32; BLOCK], bound: u32) -> usize,

@@ -70,15 +70,19 @@ impl TermScores<'_> {
     /// For a sentence that has the term `tf` times and the length byte `length`.
     #[inline]
     pub fn score(&self, tf: u32, length: u8) -> f32 {
-        self.weight - self.weight / (1.0 + tf as f32 * self.norms[length as usize])
+        self.with(tf, self.norms[usize::from(length)])
+    }
+
+    #[inline]
+    fn with(&self, tf: u32, norm: f32) -> f32 {
+        self.weight - self.weight / (1.0 + tf as f32 * norm)
     }
 
     /// The same for each length byte from `first` on.
     #[inline]
     pub fn fill(&self, tf: u32, first: usize, scores: &mut [f32]) {
-        let tf = tf as f32;
-        for (score, norm) in scores.iter_mut().zip(&self.norms[first..]) {
-            *score = self.weight - self.weight / (1.0 + tf * norm);
+        for (score, &norm) in scores.iter_mut().zip(&self.norms[first..]) {
+            *score = self.with(tf, norm);
         }
     }
 

@@ -35,6 +35,8 @@ use crate::varint;
 
 mod block;
 mod sequence;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "build")]
 mod writer;
 pub(super) use super::packing::BLOCK;
@@ -144,11 +146,14 @@ impl PostingsStore {
         };
         let impacts = end.checked_sub(CLASSES).filter(|&at| at >= begin)?;
         let middle = impacts.checked_sub(usize::try_from(len).ok()?)?;
+        if middle < begin || count > df {
+            return None;
+        }
         let apart = match count {
             0 => None,
             _ => Some(Sequence::of(self, LEAST_TF, count, middle..impacts)?),
         };
-        (middle >= begin && count <= df).then_some(List {
+        Some(List {
             df,
             impacts: Impacts(*self.postings[impacts..].first_chunk()?),
             sentences: Sequence::of(self, 1, df, begin..middle)?,
@@ -288,9 +293,10 @@ impl List<'_> {
             };
             act(sentence, tf)?;
         }
-        match repeated {
-            None => Ok(()),
-            Some(_) => Err(self.sentences.damaged(0)),
+        match (&self.repeats, repeated) {
+            // A sentence that does not have the term at all.
+            (Some(repeats), Some(_)) => Err(repeats.damaged(0)),
+            _ => Ok(()),
         }
     }
 }

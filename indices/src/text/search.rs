@@ -29,14 +29,14 @@ mod rare;
 mod tests;
 mod window;
 
-/// Scratch memory that is larger, because of a query of thousands of terms, is not kept.
-const WORTH_KEEPING: usize = 1 << 18;
+/// Scratch memory that is larger, because of a query with hundreds of frequent terms, is not kept.
+const WORTH_KEEPING: usize = 1 << 20;
 /// More idle scratch memories are not kept, however many searches there were at once.
 const MOST_IDLE: usize = 16;
 /// Each thread gets at least so many sentences.
 const SENTENCES_EACH: u32 = 1 << 13;
 /// A query of more terms is searched by one thread: each takes memory for every term.
-const MOST_TERMS_SHARED: usize = 256;
+const MOST_TERMS_SHARED: usize = 64;
 /// More threads never share a query.
 pub(super) const MOST_THREADS: usize = 64;
 

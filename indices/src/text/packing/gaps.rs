@@ -13,7 +13,7 @@
 //! form the low k bits of a *near* gap are all of it. Of a *far* one they are not, and what is above them, less one, is a Rice
 //! code of its own.
 
-use super::rice::{self, Rice};
+use super::rice::{self, LowSum, Rice};
 use super::{BLOCK, Work};
 use crate::kernels::kernels;
 
@@ -125,16 +125,18 @@ impl<'a> Gaps<'a> {
                     0 => 0,
                     _ => far.add_up(0, &mut work.places, &mut work.far)? + 1,
                 };
-                let high = high.checked_mul(1 << k)?;
+                let high = high.checked_mul(1 << k);
+                // So that nothing overflows below.
+                let high = high.filter(|&high| high <= u64::from(last))?;
                 if !(kernels.unpack)(*k, low, sentences) {
                     return None;
                 }
-                let large = rice::sum_if_large(*k, &sentences[..*len]);
+                let low_sum = LowSum::of(*k, &sentences[..*len]);
                 (kernels.spread)(*k, is_far, &work.far, sentences);
                 (kernels.add_up)(base, sentences);
                 let before = base.wrapping_add(*len as u32 - 1);
-                let low = sentences[*len - 1].wrapping_sub(before);
-                let low = large.unwrap_or(u64::from(low.wrapping_sub(high as u32)));
+                let all = sentences[*len - 1].wrapping_sub(before);
+                let low = low_sum.exact(all.wrapping_sub(high as u32));
                 u64::from(base) + *len as u64 - 1 + low + high
             }
         };
@@ -144,7 +146,7 @@ impl<'a> Gaps<'a> {
 
 /// Appends gaps, at most 128, to `bytes`. A bitmap may be this many quarters of the shortest code.
 #[cfg(feature = "build")]
-pub(in crate::text) fn put_gaps(gaps: &[u32], bitmap_quarters: usize, bytes: &mut Vec<u8>) {
+pub(in crate::text) fn put_gaps(gaps: &[u32], bitmap_quarters: u64, bytes: &mut Vec<u8>) {
     let cost = |k: u32| rice::high_bytes(gaps, k) + rice::low_bytes(gaps.len(), k);
     // The high parts of the k that is best take about a bit or two for each.
     let mut k = (0..32).min_by_key(|&k| cost(k)).unwrap_or(31);
@@ -164,7 +166,7 @@ pub(in crate::text) fn put_gaps(gaps: &[u32], bitmap_quarters: usize, bytes: &mu
 
 /// The second form takes longer to read: it is chosen where it is at most this many 16ths of the first.
 #[cfg(feature = "build")]
-const SPLIT_16THS: usize = 15;
+const SPLIT_16THS: u64 = 15;
 
 /// How gaps are split.
 #[cfg(feature = "build")]
@@ -172,7 +174,7 @@ struct Split {
     k: u32,
     far_k: u32,
     far: Vec<u32>,
-    bytes: usize,
+    bytes: u64,
 }
 
 #[cfg(feature = "build")]
@@ -207,11 +209,11 @@ impl Split {
         let far = gaps.iter().map(|&gap| gap >> k).filter(|&high| high > 0);
         let far: Vec<u32> = far.map(|high| high - 1).collect();
         let high = rice::high_bytes(&far, far_k);
-        let bytes = gaps.len().div_ceil(8)
+        let bytes = gaps.len().div_ceil(8) as u64
             + high
             + rice::low_bytes(far.len(), far_k)
             + rice::low_bytes(gaps.len(), k);
-        (high <= usize::from(u8::MAX)).then_some(Split {
+        (high <= u64::from(u8::MAX)).then_some(Split {
             k,
             far_k,
             far,
@@ -246,7 +248,7 @@ mod tests {
     }
 
     /// Packs gaps, reads them back, and gives what they take.
-    fn check(gaps: &[u32], quarters: usize) -> usize {
+    fn check(gaps: &[u32], quarters: u64) -> usize {
         let mut bytes = Vec::new();
         put_gaps(gaps, quarters, &mut bytes);
         let len = bytes.len();
@@ -328,5 +330,46 @@ mod tests {
         assert!(read(&padded(&[SPLIT, 0, 1, 0b01, 0b1]), 2, 19).is_some());
         assert!(read(&padded(&[SPLIT, 0, 1, 0b11, 0b1]), 2, 19).is_none());
         assert!(read(&padded(&[SPLIT, 0, 1, 0b101, 0b11]), 2, 19).is_none());
+        // Sums that are right modulo 2⁶⁴, and low parts that add up to more than 32 bits.
+        let far = [SPLIT | 31, 31, 1, 0b01, 0b1000, 0xfe, 0xff, 0xff, 0x7f];
+        let near = (1000u64 | 2_147_482_730 << 31).to_le_bytes();
+        assert!(read(&padded(&[&far[..], &near].concat()), 2, 100).is_none());
+        let low = [&[31, 1, 0, 0b111][..], &[0xff; 7], &[0x3f, 0, 0, 0, 0]].concat();
+        assert!(read(&padded(&low), 3, 17).is_none());
+    }
+
+    #[test]
+    fn any_bytes_give_an_error_or_ascending_sentences() {
+        let mut state = 0x2545_F491_4F6C_DD1Du64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state >> 16
+        };
+        let mut read_back = 0;
+        for round in 0..200_000 {
+            let mut bytes: Vec<u8> = (0..40).map(|_| random() as u8).collect();
+            // Small numbers of bytes, and few integers, so that some hold.
+            bytes[0] &= [0x9f, 0x83][round % 2];
+            bytes[1] %= 32;
+            bytes[2] &= if bytes[0] & SPLIT == 0 { 0 } else { 3 };
+            bytes.extend([0; PADDING]);
+            let len = 1 + random() as usize % 9;
+            let last = random() as u32 >> (random() % 32);
+            let mut exact = &bytes[..];
+            let Some(gaps) = Gaps::take(&mut exact, len) else {
+                continue;
+            };
+            let mut sentences = [0; BLOCK];
+            for last in [last, 18 + len as u32] {
+                if let Some(()) = gaps.sentences(17, last, &mut Work::new(), &mut sentences) {
+                    assert!(sentences[..len].is_sorted_by(|a, b| a < b));
+                    assert!(sentences[0] >= 17 && sentences[len - 1] == last);
+                    read_back += 1;
+                }
+            }
+        }
+        assert!(read_back > 20, "{read_back}");
     }
 }

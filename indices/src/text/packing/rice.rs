@@ -38,43 +38,55 @@ impl Rice<'_> {
         if !(kernels.unpack)(self.k, self.low, sums) {
             return None;
         }
-        let large = sum_if_large(self.k, &sums[..self.len]);
+        let low = LowSum::of(self.k, &sums[..self.len]);
         (kernels.add_up)(base, sums);
         if (kernels.ones)(self.high, places) != self.len {
             return None;
         }
-        let low = large.unwrap_or(u64::from(sums[last].wrapping_sub(base)) - last as u64);
+        let low = low.exact(sums[last].wrapping_sub(base).wrapping_sub(last as u32));
+        // At most 2¹⁶ of them, and k is below 32.
         let zeros = u64::from(places.get(last)) - last as u64;
         (kernels.add_high)(self.k, places, sums);
         Some(u64::from(base) + last as u64 + low + (zeros << self.k))
     }
 }
 
-/// The sum of these integers of k bits, if it might not fit in 32.
-#[inline]
-pub(super) fn sum_if_large(k: u8, integers: &[u32]) -> Option<u64> {
-    (k > MOST_IN_32).then(|| integers.iter().map(|&low| u64::from(low)).sum())
+/// The sum of low parts, where it might not fit in 32 bits.
+pub(super) struct LowSum(Option<u64>);
+
+impl LowSum {
+    /// Of these integers of k bits.
+    #[inline]
+    pub fn of(k: u8, integers: &[u32]) -> LowSum {
+        let sum = || integers.iter().map(|&low| u64::from(low)).sum();
+        LowSum((k > MOST_IN_32).then(sum))
+    }
+
+    /// The sum, which is `modulo` modulo 2³².
+    #[inline]
+    pub fn exact(self, modulo: u32) -> u64 {
+        self.0.unwrap_or(u64::from(modulo))
+    }
 }
 
 /// The bytes that the high parts of these integers take.
 #[cfg(feature = "build")]
-pub(super) fn high_bytes(integers: &[u32], k: u32) -> usize {
+pub(super) fn high_bytes(integers: &[u32], k: u32) -> u64 {
     let zeros: u64 = integers.iter().map(|&high| u64::from(high >> k)).sum();
-    // Larger ones are never chosen.
-    (zeros + integers.len() as u64).div_ceil(8) as usize
+    (zeros + integers.len() as u64).div_ceil(8)
 }
 
 /// The bytes that `len` low parts take.
 #[cfg(feature = "build")]
-pub(super) fn low_bytes(len: usize, k: u32) -> usize {
-    (k as usize * len).div_ceil(8)
+pub(super) fn low_bytes(len: usize, k: u32) -> u64 {
+    (u64::from(k) * len as u64).div_ceil(8)
 }
 
 /// Appends the high parts of these integers.
 #[cfg(feature = "build")]
 pub(super) fn put_high(integers: &[u32], k: u32, bytes: &mut Vec<u8>) {
     let start = bytes.len();
-    bytes.resize(start + high_bytes(integers, k), 0);
+    bytes.resize(start + high_bytes(integers, k) as usize, 0);
     let mut place = 0;
     for &integer in integers {
         place += (integer >> k) as usize;

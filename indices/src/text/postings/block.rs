@@ -173,7 +173,8 @@ impl<'a> Block<'a> {
         if self.ones {
             return Ok(1);
         }
-        match self.tfs(sequence)?.get(place) {
+        let len = self.len;
+        match self.tfs(sequence)?[..len].get(place) {
             Some(&tf) => Ok(tf),
             None => Err(sequence.damaged(self.offset)),
         }

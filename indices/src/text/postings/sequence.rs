@@ -57,7 +57,8 @@ impl<'a> Sequence<'a> {
         let (mut blocks, mut blocks_end) = (1, bytes.end);
         if len as usize >= BLOCK {
             blocks = len.div_ceil(BLOCK as u32) as usize;
-            blocks_end = bytes.end.checked_sub(directory_bytes(blocks))?;
+            let end = bytes.end.checked_sub(directory_bytes(blocks));
+            blocks_end = end.filter(|&end| end >= bytes.start)?;
         }
         Some(Sequence {
             store,
@@ -95,7 +96,7 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    /// The last sentence of block `index`, as the directory has it; without one, any.
+    /// The last sentence of block `index`, as the directory has it; without one, `u32::MAX`, which no sentence is behind.
     #[inline]
     pub(super) fn last(&self, index: usize) -> u32 {
         self.word(4 * index).map_or(u32::MAX, u32::from_le_bytes)

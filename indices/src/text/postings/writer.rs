@@ -12,7 +12,7 @@ use crate::text::packing;
 use crate::varint;
 
 /// A bitmap may take this many quarters of the bytes of the shortest code, as it is faster to look into.
-const BITMAP_QUARTERS: usize = 5;
+const BITMAP_QUARTERS: u64 = 5;
 
 /// Writes one list after the other into the section of postings.
 pub(in crate::text) struct ListWriter<'a> {
@@ -187,6 +187,8 @@ impl SequenceWriter {
         }
         let lasts = self.directory.iter().map(|&(last, _)| last);
         let offsets = || self.directory.iter().map(|&(_, offset)| offset);
+        let near = |group: &[(u32, u32)]| group[group.len() - 1].1 - group[0].1 <= u16::MAX.into();
+        debug_assert!(self.directory.chunks(OFFSETS).all(near));
         self.bytes.extend(lasts.flat_map(u32::to_le_bytes));
         self.bytes
             .extend(offsets().flat_map(|offset| (offset as u16).to_le_bytes()));

@@ -7,12 +7,13 @@ use super::window::{WINDOW, Window};
 use crate::error::Result;
 use crate::text::bm25::TermScores;
 use crate::text::impacts::Impacts;
+use crate::text::packing::LEAST_TF;
 use crate::text::postings::{BLOCK, List, Sequence};
 
 /// More repeats than this have what they add looked up, not computed …
 const WORTH_TABLES: u32 = 1024;
-/// … for a tf from 2 to this.
-const MOST_TABULATED: u32 = 5;
+/// … for so many tfs from 2 on.
+const TABLES: usize = 4;
 
 /// Going through this many postings costs as much as looking one sentence up.
 const SCAN_FACTOR: f64 = 32.0;
@@ -31,7 +32,8 @@ pub(super) struct Clause<'a> {
 enum Share {
     /// All.
     Whole,
-    /// What it would be if every sentence had the term once.
+    /// What it would be if every sentence had the term once: then it is what bounds it, too. (In a damaged file whose
+    /// impacts say that no sentence of its length has the term, 0.)
     Once,
     /// What it is more than that.
     Repeats,
@@ -73,16 +75,23 @@ impl<'a> Clause<'a> {
 
     /// The most that it adds in a sentence of each length byte.
     fn bounds(&self) -> Box<[f64; 256]> {
-        let (mut once, mut whole) = ([0.0; 256], [0.0; 256]);
-        self.impacts.once().bounds(&self.scores, &mut once);
-        self.impacts.bounds(&self.scores, &mut whole);
-        Box::new(match self.share {
-            Share::Whole => whole.map(f64::from),
-            Share::Once => once.map(f64::from),
+        let bounds = |impacts: &Impacts| {
+            let mut bounds = [0.0; 256];
+            impacts.bounds(&self.scores, &mut bounds);
+            Box::new(bounds.map(f64::from))
+        };
+        match self.share {
+            Share::Whole => bounds(&self.impacts),
+            Share::Once => bounds(&self.impacts.once()),
             Share::Repeats => {
-                std::array::from_fn(|length| f64::from(whole[length]) - f64::from(once[length]))
+                let mut more = bounds(&self.impacts);
+                let once = bounds(&self.impacts.once());
+                more.iter_mut()
+                    .zip(*once)
+                    .for_each(|(more, once)| *more -= once);
+                more
             }
-        })
+        }
     }
 
     /// Calls `act` with the sentences of `range` and what it adds to each.
@@ -131,7 +140,7 @@ impl<'a> Bounded<'a> {
 }
 
 /// What repeats add for small tfs and every length byte.
-type Tables = [[f64; 256]; MOST_TABULATED as usize - 1];
+type Tables = [[f64; 256]; TABLES];
 
 /// A clause on the way through its sentences.
 pub(super) struct Walk<'a> {
@@ -149,7 +158,7 @@ impl<'a> Walk<'a> {
             let (mut once, mut scores) = ([0.0; 256], [0.0; 256]);
             clause.scores.fill(1, 0, &mut once);
             let mut tables = Box::new([[0.0; 256]; _]);
-            for (table, tf) in tables.iter_mut().zip(2..) {
+            for (table, tf) in tables.iter_mut().zip(LEAST_TF..) {
                 clause.scores.fill(tf, 0, &mut scores);
                 for ((gain, score), once) in table.iter_mut().zip(scores).zip(once) {
                     *gain = f64::from(score) - f64::from(once);
@@ -176,10 +185,12 @@ impl<'a> Walk<'a> {
     #[inline]
     fn gain(bounded: &Bounded<'_>, tables: &Option<Box<Tables>>, tf: u32, length: u8) -> f64 {
         match (bounded.clause.share, tables) {
-            // No sentence of another length has the term.
             (Share::Once, _) => bounded.bounds[usize::from(length)],
-            (Share::Repeats, Some(tables)) if tf <= MOST_TABULATED => {
-                tables[tf as usize - 2][usize::from(length)]
+            (Share::Repeats, Some(tables)) => {
+                match tables.get(tf.wrapping_sub(LEAST_TF) as usize) {
+                    Some(table) => table[usize::from(length)],
+                    None => bounded.clause.gain(tf, length),
+                }
             }
             _ => bounded.clause.gain(tf, length),
         }

@@ -113,8 +113,8 @@ pub(super) fn best(
         most.push(sum * ROUNDED_UP);
         walks.push(Walk::begin(clause, part.sentences.start)?);
     }
-    // As bounds that are taken for smaller, so that the k sentences that reach it are not lost.
-    floor.raise(effort.abs() * rare.known_score(k));
+    // Whatever the effort: what these k sentences are known to have alone keeps them.
+    floor.raise(rare.known_score(k));
     let mut best = Best::new(k, floor);
     let mut essential = 0;
     loop {
@@ -137,8 +137,8 @@ pub(super) fn best(
         for walk in &mut *needed {
             walk.add_to(window, start, end, part.lengths)?;
         }
-        let chance = |terms: usize| Chance {
-            left: &bounds[terms],
+        let chance = |clauses: usize| Chance {
+            left: &bounds[clauses],
             threshold: f64::from(best.threshold()),
         };
         let allowed = part

@@ -52,7 +52,7 @@ impl Window {
     }
 
     /// Adds to the sums of these sentences, of a window that begins at `start`, what `gain` gives for the index and the
-    /// length byte of each; `lengths` has one for every sentence.
+    /// length byte of each, which is not −0; `lengths` has one for every sentence.
     #[inline]
     pub fn add(
         &mut self,

@@ -13,7 +13,9 @@
 //! form the low k bits of a *near* gap are all of it. Of a *far* one they are not, and what is above them, less one, is a Rice
 //! code of its own.
 
-use super::rice::{self, LowSum, Rice};
+#[cfg(feature = "build")]
+use super::rice;
+use super::rice::{LowSum, Rice};
 use super::{BLOCK, Work};
 use crate::kernels::kernels;
 

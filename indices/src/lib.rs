@@ -8,8 +8,8 @@
 //!   lengths rounded to a byte, the same floats.
 //! * [`ImageIndex`] finds pictures by their CLIP features, with a graph of neighbours (HNSW).
 //!
-//! Both are one file in the container of `morelet-mapped`. Opening maps it and reads nothing but its first
-//! section, so it takes microseconds whatever the size; searching touches the pages that it needs, and any number of
+//! Both are one file in the container of `morelet-mapped`. Opening maps it and reads little more than its
+//! table of sections, so it takes microseconds whatever the size; searching touches the pages that it needs, and any number of
 //! threads may do it at once.
 //!
 //! ```

@@ -16,7 +16,7 @@ pub(super) fn first_given(
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct RetrievalArgs {
     /// How hard text retrieval tries, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits,
-    /// which is faster and may miss some: `morelet bench --effort` measures how many
+    /// which is faster and may miss some. `morelet bench` prints how many it missed
     #[arg(long, value_name = "X", default_value_t = Effort::EXACT)]
     pub effort: Effort,
     #[command(flatten)]

@@ -31,7 +31,7 @@ one after the other, on N threads, and decoded and searched N at a time.";
 pub struct Args {
     /// The bundle, or one index
     index: PathBuf,
-    /// Which index of the bundle, and so what a query is
+    /// What is searched, and so what a query is; also where the index is alone
     kind: SearchKind,
     /// A sentence, or the path of a picture
     query: Option<String>,

@@ -94,6 +94,20 @@ impl<'a> Clause<'a> {
         }
     }
 
+    /// What repeats add for the smallest tfs.
+    fn tables(&self) -> Box<Tables> {
+        let (mut once, mut scores) = ([0.0; 256], [0.0; 256]);
+        self.scores.fill(1, 0, &mut once);
+        let mut tables = Box::new([[0.0; 256]; TABLES]);
+        for (table, tf) in tables.iter_mut().zip(LEAST_TF..) {
+            self.scores.fill(tf, 0, &mut scores);
+            for ((gain, score), once) in table.iter_mut().zip(scores).zip(once) {
+                *gain = f64::from(score) - f64::from(once);
+            }
+        }
+        tables
+    }
+
     /// Calls `act` with the sentences of `range` and what it adds to each.
     pub fn for_each(
         &self,
@@ -112,6 +126,9 @@ impl<'a> Clause<'a> {
     }
 }
 
+/// What repeats add for small tfs and every length byte.
+type Tables = [[f64; 256]; TABLES];
+
 /// A clause with what is known of it before its postings are.
 pub(super) struct Bounded<'a> {
     clause: Clause<'a>,
@@ -119,16 +136,19 @@ pub(super) struct Bounded<'a> {
     pub bounds: Box<[f64; 256]>,
     /// The most that it adds to any score.
     pub most: f64,
+    tables: Option<Box<Tables>>,
 }
 
 impl<'a> Bounded<'a> {
     /// Of this clause.
     pub fn new(clause: Clause<'a>) -> Bounded<'a> {
         let bounds = clause.bounds();
+        let worth_it = clause.share == Share::Repeats && clause.len() > WORTH_TABLES;
         Bounded {
             // A sentence that has a term has a length of at least 1.
             most: bounds[1..].iter().copied().fold(0.0, f64::max),
             bounds,
+            tables: worth_it.then(|| clause.tables()),
             clause,
         }
     }
@@ -137,63 +157,41 @@ impl<'a> Bounded<'a> {
     pub fn density(&self) -> f64 {
         self.most / f64::from(self.clause.len())
     }
-}
 
-/// What repeats add for small tfs and every length byte.
-type Tables = [[f64; 256]; TABLES];
+    /// What it adds where the sentence has `length` and the term `tf` times.
+    #[inline]
+    fn gain(&self, tf: u32, length: u8) -> f64 {
+        match (self.clause.share, &self.tables) {
+            (Share::Once, _) => self.bounds[usize::from(length)],
+            (Share::Repeats, Some(tables)) => {
+                match tables.get(tf.wrapping_sub(LEAST_TF) as usize) {
+                    Some(table) => table[usize::from(length)],
+                    None => self.clause.gain(tf, length),
+                }
+            }
+            _ => self.clause.gain(tf, length),
+        }
+    }
+}
 
 /// A clause on the way through its sentences.
 pub(super) struct Walk<'a> {
     cursor: Cursor<'a>,
     bounded: Bounded<'a>,
-    tables: Option<Box<Tables>>,
 }
 
 impl<'a> Walk<'a> {
     /// To the first posting of `bounded` that is not before `sentence`.
     pub fn begin(bounded: Bounded<'a>, sentence: u32) -> Result<Walk<'a>> {
-        let clause = &bounded.clause;
-        let worth_it = clause.share == Share::Repeats && clause.len() > WORTH_TABLES;
-        let tables = worth_it.then(|| {
-            let (mut once, mut scores) = ([0.0; 256], [0.0; 256]);
-            clause.scores.fill(1, 0, &mut once);
-            let mut tables = Box::new([[0.0; 256]; _]);
-            for (table, tf) in tables.iter_mut().zip(LEAST_TF..) {
-                clause.scores.fill(tf, 0, &mut scores);
-                for ((gain, score), once) in table.iter_mut().zip(scores).zip(once) {
-                    *gain = f64::from(score) - f64::from(once);
-                }
-            }
-            tables
-        });
-        let mut cursor = Cursor::new(clause.sequence.clone())?;
+        let mut cursor = Cursor::new(bounded.clause.sequence.clone())?;
         cursor.skip_to(sentence)?;
-        Ok(Walk {
-            cursor,
-            bounded,
-            tables,
-        })
+        Ok(Walk { cursor, bounded })
     }
 
     /// The next sentence that it adds to.
     #[inline]
     pub fn next(&mut self) -> Result<Option<u32>> {
         self.cursor.next()
-    }
-
-    /// What it adds where the sentence has `length` and the term `tf` times.
-    #[inline]
-    fn gain(bounded: &Bounded<'_>, tables: &Option<Box<Tables>>, tf: u32, length: u8) -> f64 {
-        match (bounded.clause.share, tables) {
-            (Share::Once, _) => bounded.bounds[usize::from(length)],
-            (Share::Repeats, Some(tables)) => {
-                match tables.get(tf.wrapping_sub(LEAST_TF) as usize) {
-                    Some(table) => table[usize::from(length)],
-                    None => bounded.clause.gain(tf, length),
-                }
-            }
-            _ => bounded.clause.gain(tf, length),
-        }
     }
 
     /// Adds to the sentences before `end` in the window that begins at `start`.
@@ -204,11 +202,7 @@ impl<'a> Walk<'a> {
         end: u32,
         lengths: &[u8],
     ) -> Result<()> {
-        let Walk {
-            cursor,
-            bounded,
-            tables,
-        } = self;
+        let Walk { cursor, bounded } = self;
         match bounded.clause.share {
             Share::Once => cursor.take_until(end, |sentences, _| {
                 let gain = |_, length| bounded.bounds[usize::from(length)];
@@ -216,7 +210,7 @@ impl<'a> Walk<'a> {
             }),
             _ => cursor.take_until(end, |sentences, tfs| {
                 let tf = |at: usize| tfs.map_or(1, |tfs| tfs[at]);
-                let gain = |at, length| Self::gain(bounded, tables, tf(at), length);
+                let gain = |at, length| bounded.gain(tf(at), length);
                 window.add(sentences, start, lengths, gain);
             }),
         }
@@ -240,7 +234,7 @@ impl<'a> Walk<'a> {
             let (place, length) = window.candidate(at);
             let tf = self.cursor.tf(start + place)?;
             if tf > 0 {
-                let gain = Self::gain(&self.bounded, &self.tables, tf, length);
+                let gain = self.bounded.gain(tf, length);
                 window.add_to_candidate(place, gain);
             }
         }
@@ -249,11 +243,7 @@ impl<'a> Walk<'a> {
 
     /// The same, by going through all postings of the window.
     fn scan(&mut self, window: &mut Window, start: u32, end: u32, lengths: &[u8]) -> Result<()> {
-        let Walk {
-            cursor,
-            bounded,
-            tables,
-        } = self;
+        let Walk { cursor, bounded } = self;
         let mut members = [0; BLOCK];
         window.mark(true);
         cursor.skip_to(start)?;
@@ -262,7 +252,7 @@ impl<'a> Walk<'a> {
             for &at in &members[..count] {
                 let sentence = sentences[usize::from(at)];
                 let tf = tfs.map_or(1, |tfs| tfs[usize::from(at)]);
-                let gain = Self::gain(bounded, tables, tf, lengths[sentence as usize]);
+                let gain = bounded.gain(tf, lengths[sentence as usize]);
                 window.add_to_candidate(sentence - start, gain);
             }
         })?;

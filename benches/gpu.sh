@@ -5,7 +5,7 @@
 #
 #     benches/gpu.sh [--device cuda|wgpu|cpu|auto] [--morelet FILE] [--size xlm-r-large] [--precision f16|q8|…] [--out DIR]
 #
-# Without --morelet the binary is built here (features cuda and wgpu). To measure elsewhere: `benches/gpu.sh --pack DIR` leaves this script, the
+# Without --morelet the binary is built here. To measure elsewhere: `benches/gpu.sh --pack DIR` leaves this script, the
 # binary and the PyTorch script in DIR, which can be copied to a machine with no Rust; `DIR/gpu.sh` runs there. The binary is refused
 # unless it is dynamic only in libc, libm, libgcc_s and the loader.
 set -euo pipefail
@@ -32,7 +32,7 @@ if [ -z "$morelet" ]; then
     if [ -x "$here/morelet" ]; then
         morelet=$here/morelet
     else
-        cargo build --release --locked --manifest-path "$here/../Cargo.toml" -p morelet --features cuda,wgpu >&2
+        cargo build --release --locked --manifest-path "$here/../Cargo.toml" -p morelet >&2
         target=$(cargo metadata --format-version 1 --no-deps --manifest-path "$here/../Cargo.toml" |
             sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
         morelet=$target/release/morelet

@@ -201,6 +201,12 @@ impl Sequences {
             .collect()
     }
 
+    /// Each sequence's rows among all, and the numbers of its own that are asked for.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Range<usize>, &[usize])> {
+        let wanted = self.wanted.iter().map(Vec::as_slice);
+        self.rows.iter().cloned().zip(wanted)
+    }
+
     /// Of each sequence, its rows among the queries and among all; and the place of each query.
     fn packing(&self, last: bool) -> (Vec<RowsOfSequence>, Vec<usize>) {
         let mut end = 0;
@@ -233,6 +239,8 @@ pub(crate) enum Weight {
     Packed(&'static Kernels, Matrix),
     /// As a tensor.
     Device(Box<Linear>),
+    /// By our own kernels on a GPU.
+    Cuda(crate::cuda::Matrix),
 }
 
 impl Weight {
@@ -243,8 +251,11 @@ impl Weight {
     }
 
     /// `[n, in]` to `[n, out]`, in `f32`.
-    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        match self {
+    ///
+    /// # Errors
+    /// Of kind `Device`.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        Ok(match self {
             #[cfg(feature = "cpu")]
             Self::Packed(kernels, matrix) => {
                 let [n, _] = x.dims();
@@ -257,7 +268,12 @@ impl Weight {
             #[cfg(not(feature = "cpu"))]
             Self::Packed(..) => x,
             Self::Device(linear) => widen(linear.forward(x)),
-        }
+            Self::Cuda(matrix) => {
+                let ([n, _], device) = (x.dims(), x.device());
+                let out = matrix.forward(&read(x)?, n)?;
+                Tensor::from_data(TensorData::new(out, [n, matrix.outputs()]), &device)
+            }
+        })
     }
 }
 

@@ -47,13 +47,14 @@
 //!
 //! # Unsafe code
 //!
-//! There is none outside `kernels/`.
+//! There is none outside `kernels/`, and `cuda/`, where the driver is called.
 
 #![deny(unsafe_code)]
 
 mod cancel;
 mod clip;
 mod crf;
+mod cuda;
 pub mod device;
 mod error;
 mod expert;

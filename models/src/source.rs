@@ -23,10 +23,19 @@ pub(crate) trait Source {
 
     /// A tensor in `f32`.
     fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Result<Tensor<D>>;
+
+    /// The file, where it is one.
+    fn file(&self) -> Option<&Weights> {
+        None
+    }
 }
 
 impl Source for Weights {
     fn weight(&self, matrix: &str, bias: Option<&str>, compute: &Compute) -> Result<Weight> {
+        if let Some(driver) = compute.driver() {
+            let matrix = crate::cuda::Matrix::load(driver, self, matrix, bias)?;
+            return Ok(Weight::Cuda(matrix));
+        }
         Ok(match compute.kernels() {
             Some(kernels) => Weight::Packed(kernels, packed::matrix(self, matrix, bias)?),
             None => {
@@ -42,5 +51,9 @@ impl Source for Weights {
 
     fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Result<Tensor<D>> {
         Weights::tensor(self, name, device)
+    }
+
+    fn file(&self) -> Option<&Weights> {
+        Some(self)
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::cancel::Cancel;
+use crate::cuda;
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::gpu::padding_mask;
@@ -19,7 +20,15 @@ pub struct Encoder {
     weights: Weights,
     config: XlmrConfig,
     compute: Compute,
-    stack: Stack,
+    layers: Layers,
+}
+
+/// Where the layers are.
+#[derive(Debug)]
+enum Layers {
+    Burn(Box<Stack>),
+    /// On a GPU, by our own kernels.
+    Cuda(Box<cuda::Stack>),
 }
 
 /// What runs on the device: the norm of the embeddings, and the layers.
@@ -60,7 +69,7 @@ impl Encoder {
                 weights: weights.clone(),
                 config: config.clone(),
                 compute: compute.clone(),
-                stack: Stack::load(weights, &config, compute)?,
+                layers: Layers::load(weights, &config, compute)?,
             })
         })
     }
@@ -100,6 +109,9 @@ impl Encoder {
                 let message = format!("expected rows below {n}, ascending, got {rows:?}");
                 return Err(Error::input(message));
             }
+        }
+        if let Layers::Cuda(stack) = &self.layers {
+            return self.on_cuda(stack, inputs, cancel);
         }
         if self.compute.kernels().is_some() {
             let mut embeddings = Vec::new();
@@ -143,6 +155,26 @@ impl Encoder {
         )
     }
 
+    /// One input after the other. The rows of its words go up, and what is asked for comes back to the host, where pooling and head are
+    /// computed.
+    fn on_cuda(
+        &self,
+        stack: &cuda::Stack,
+        inputs: &[(&[u32], Vec<usize>)],
+        cancel: &Cancel,
+    ) -> Result<Hidden> {
+        let mut states = Vec::new();
+        for (ids, rows) in inputs {
+            cancel.check()?;
+            let positions = positions(ids, self.config.pad_token_id);
+            let given = cuda::Given::Ids(ids, &positions);
+            states.append(&mut stack.forward(given, rows)?);
+        }
+        let d = self.config.hidden_size as usize;
+        let states = TensorData::new(states, [inputs.iter().map(|(_, rows)| rows.len()).sum(), d]);
+        Ok(Hidden(Tensor::from_data(states, self.compute.device())))
+    }
+
     /// Runs packed sequences through the layers and gives the rows that are asked for.
     fn layers(
         &self,
@@ -159,12 +191,18 @@ impl Encoder {
                 return Ok(Hidden(Tensor::zeros([0, d], device)));
             }
             let data = TensorData::new(embeddings, [1, n, d]);
-            let embeddings = self.stack.normalize(Tensor::from_data(data, device));
+            let stack = match &self.layers {
+                Layers::Burn(stack) => stack,
+                Layers::Cuda(_) => {
+                    return Err(Error::device("the layers are not Burn's".to_owned()));
+                }
+            };
+            let embeddings = stack.normalize(Tensor::from_data(data, device));
             // Nothing follows the last layer but what is read: other rows are left out. (A GPU would need
             // kernels for one more shape, and waits for nothing.)
             let leaves_out = wanted.len() < n && self.compute.kernels().is_some();
             let only = leaves_out.then_some(&wanted[..]);
-            let mut x = self.stack.forward(embeddings, only, &sequences, cancel)?;
+            let mut x = stack.forward(embeddings, only, &sequences, cancel)?;
             if wanted.len() < x.dims()[1] {
                 x = select(x, &wanted);
             }
@@ -186,6 +224,35 @@ impl Encoder {
             }
         }
         Ok(sum)
+    }
+}
+
+impl Layers {
+    fn load(weights: &Weights, config: &XlmrConfig, compute: &Compute) -> Result<Self> {
+        if let Some(driver) = compute.driver() {
+            let shape = cuda::Shape {
+                width: config.hidden_size as usize,
+                heads: config.num_attention_heads as usize,
+                activation: config.hidden_act,
+                eps: config.layer_norm_eps,
+                causal: false,
+                order: cuda::Order::PostNorm,
+                longest: config.max_length as usize,
+            };
+            let names = (0..config.num_hidden_layers).map(|n| {
+                let part = |part: &str| format!("layers.{n}.{part}");
+                cuda::Names {
+                    attention: part("attention"),
+                    attention_norm: part("attention.norm"),
+                    feed_forward: part("ffn"),
+                    feed_forward_norm: part("ffn.norm"),
+                }
+            });
+            let front = Some("embeddings");
+            let stack = cuda::Stack::load(driver, weights, shape, front, names)?;
+            return Ok(Self::Cuda(Box::new(stack)));
+        }
+        Ok(Self::Burn(Box::new(Stack::load(weights, config, compute)?)))
     }
 }
 
@@ -259,6 +326,14 @@ impl Hidden {
     /// The states as one tensor, `[rows, d]`.
     pub fn tensor(&self) -> &Tensor<2> {
         &self.0
+    }
+
+    /// The same of states that nobody else has.
+    ///
+    /// # Errors
+    /// As [`to_vec`](Self::to_vec).
+    pub fn into_vec(self) -> Result<Vec<f32>> {
+        read(self.0)
     }
 
     /// Reads the states back, row-major `[rows, d]`.

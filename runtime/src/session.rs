@@ -145,6 +145,7 @@ impl Session {
             threads: options.threads,
             precision: options.precision,
             tuning: Some(bundle.tuning_file()).filter(|file| file.is_file()),
+            burn_alone: false,
         })?;
         tracing::debug!(device = ?compute.info(), "device");
         let names = bundle

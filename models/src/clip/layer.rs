@@ -1,17 +1,23 @@
 //! The transformer layer that both towers are made of.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::cancel::Cancel;
+use crate::cuda;
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::source::Source;
 use crate::weights::Activation;
+use crate::xlmr::read;
 
 /// What the layers of one tower have in common.
 pub(super) struct Shape {
     pub(super) layers: u32,
+    /// d.
+    pub(super) width: u32,
+    /// The most rows of a sequence.
+    pub(super) longest: u32,
     pub(super) heads: u32,
     pub(super) activation: Activation,
     pub(super) eps: f64,
@@ -20,10 +26,15 @@ pub(super) struct Shape {
 
 /// A stack of pre-norm layers: each adds its attention, then its feed-forward, to what runs through.
 #[derive(Debug)]
-pub(super) struct Layers(Vec<Layer>);
+pub(super) enum Layers {
+    /// Layer by layer, in Burn's tensors.
+    Burn(Vec<Layer>),
+    /// All of them on a GPU, by our own kernels.
+    Cuda(Box<cuda::Stack>),
+}
 
 #[derive(Debug)]
-struct Layer {
+pub(super) struct Layer {
     norm1: LayerNorm,
     attention: SelfAttention,
     norm2: LayerNorm,
@@ -38,6 +49,28 @@ impl Layers {
         shape: &Shape,
         compute: &Compute,
     ) -> Result<Self> {
+        if let (Some(driver), Some(weights)) = (compute.driver(), source.file()) {
+            let of_stack = cuda::Shape {
+                width: shape.width as usize,
+                heads: shape.heads as usize,
+                activation: shape.activation,
+                eps: shape.eps,
+                causal: shape.causal,
+                order: cuda::Order::PreNorm,
+                longest: shape.longest as usize,
+            };
+            let names = (0..shape.layers).map(|n| {
+                let part = |part: &str| format!("{tower}.layers.{n}.{part}");
+                cuda::Names {
+                    attention: part("attention"),
+                    attention_norm: part("norm1"),
+                    feed_forward: part("mlp"),
+                    feed_forward_norm: part("norm2"),
+                }
+            });
+            let stack = cuda::Stack::load(driver, weights, of_stack, None, names)?;
+            return Ok(Self::Cuda(Box::new(stack)));
+        }
         let layer = |n: u32| -> Result<Layer> {
             let part = |part: &str| format!("{tower}.layers.{n}.{part}");
             let (heads, causal) = (shape.heads, shape.causal);
@@ -51,7 +84,7 @@ impl Layers {
         (0..shape.layers)
             .map(layer)
             .collect::<Result<_>>()
-            .map(Self)
+            .map(Self::Burn)
     }
 
     /// `[1, n, d]` to the rows that are read of each sequence in it, `[1, m, d]`; with a batch of `b`, `[b, n, d]`
@@ -62,9 +95,13 @@ impl Layers {
         sequences: &Sequences,
         cancel: &Cancel,
     ) -> Result<Tensor<3>> {
+        let layers = match self {
+            Self::Burn(layers) => layers,
+            Self::Cuda(stack) => return on_cuda(stack, x, sequences, cancel),
+        };
         let rows = sequences.wanted();
-        let last = self.0.len() - 1;
-        for (at, layer) in self.0.iter().enumerate() {
+        let last = layers.len() - 1;
+        for (at, layer) in layers.iter().enumerate() {
             cancel.check()?;
             let normed = layer.norm1.forward(x.clone());
             // Nothing follows the last layer but what is read: the other rows are left out.
@@ -77,4 +114,27 @@ impl Layers {
         }
         Ok(x)
     }
+}
+
+/// The same sequence by sequence. What goes in and comes out lies on the host.
+fn on_cuda(
+    stack: &cuda::Stack,
+    x: Tensor<3>,
+    sequences: &Sequences,
+    cancel: &Cancel,
+) -> Result<Tensor<3>> {
+    let ([_, _, d], device) = (x.dims(), x.device());
+    let x = read(x)?;
+    let mut out = Vec::new();
+    for (rows, wanted) in sequences.each() {
+        cancel.check()?;
+        out.append(
+            &mut stack.forward(cuda::Given::Rows(&x[rows.start * d..rows.end * d]), wanted)?,
+        );
+    }
+    let count = out.len() / d.max(1);
+    Ok(Tensor::from_data(
+        TensorData::new(out, [1, count, d]),
+        &device,
+    ))
 }

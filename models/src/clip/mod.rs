@@ -132,7 +132,7 @@ impl Clip {
             let pixels = pictures.iter().map(|picture| self.pixels(picture));
             let mut pixels = pixels.collect::<Result<Vec<_>>>()?;
             // A GPU has a kernel for each shape, and each rounds in its own way: a batch that is not full is filled up.
-            if self.compute.is_gpu() {
+            if self.compute.is_burns_gpu() {
                 pixels.resize(batch, pixels[0].clone());
             }
             let tower = || self.vision.forward(&pixels, &self.compute, cancel);
@@ -148,7 +148,7 @@ impl Clip {
     /// How many pictures [`images`](Self::images) gives to the device at once.
     pub fn batch(&self) -> usize {
         let rows = self.vision.rows();
-        if self.compute.is_gpu() {
+        if self.compute.is_burns_gpu() {
             (GPU_ROWS / rows).clamp(1, 32)
         } else {
             (CPU_ROWS / rows).clamp(1, 8)
@@ -181,8 +181,8 @@ impl Clip {
             let ids = vec![text.end_of_text_id; rows.min(longest)];
             let started = Instant::now();
             let embeddings = self.text.embed(&self.weights, &ids)?;
-            let device = self.compute.device();
-            self.feature(|| self.text.forward(embeddings, &ids, rows, device, cancel))?;
+            let (padded_to, device) = (self.compute.rows(ids.len()), self.compute.device());
+            self.feature(|| (self.text).forward(embeddings, &ids, padded_to, device, cancel))?;
             let took = started.elapsed();
             let padded = ids.len() < rows;
             told("text", WarmedUp { rows, padded, took });

@@ -34,6 +34,8 @@ impl TextTower {
         let text = &config.text;
         let shape = Shape {
             layers: text.num_hidden_layers,
+            width: text.hidden_size,
+            longest: text.max_position_embeddings,
             heads: text.num_attention_heads,
             activation: text.hidden_act,
             eps: text.layer_norm_eps,

@@ -38,6 +38,8 @@ impl VisionTower {
         let (d, patch) = (vision.hidden_size as usize, vision.patch_size as usize);
         let shape = Shape {
             layers: vision.num_hidden_layers,
+            width: vision.hidden_size,
+            longest: (vision.image_size / vision.patch_size).pow(2) + 1,
             heads: vision.num_attention_heads,
             activation: vision.hidden_act,
             eps: vision.layer_norm_eps,
@@ -76,11 +78,11 @@ impl VisionTower {
         }
         let all = TensorData::new(all, [b * n, 3 * self.patch * self.patch]);
         let all = Tensor::<2>::from_data(all, compute.device());
-        let all = self.embedding.forward(all).reshape([b, n, d]);
+        let all = self.embedding.forward(all)?.reshape([b, n, d]);
         let x = Tensor::cat(vec![self.class.clone().expand([b, 1, d]), all], 1);
         let x = self.norm_pre.forward(x + self.position.clone());
-        // A GPU takes them as a batch, our own kernels one after the other.
-        let (x, sequences) = if compute.kernels().is_some() {
+        // Burn takes them as a batch on a GPU, our own kernels one after the other.
+        let (x, sequences) = if !compute.is_burns_gpu() {
             let packed = (0..b).map(|_| (n + 1, vec![0]));
             (x.reshape([1, b * (n + 1), d]), Sequences::new(packed))
         } else {
@@ -88,7 +90,7 @@ impl VisionTower {
         };
         let class = self.layers.forward(x, &sequences, cancel)?;
         let class = self.norm_post.forward(class.reshape([b, d]));
-        if compute.kernels().is_none() {
+        if compute.is_burns_gpu() {
             return Ok(self.projection.forward(class));
         }
         // One row for itself: Burn multiplies several in another order, and a feature would depend on its neighbours.

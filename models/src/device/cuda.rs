@@ -1,39 +1,29 @@
-//! NVIDIA GPUs by CUDA. Kernels are compiled by NVRTC when they are first used, so beside the driver
-//! this needs the library `libnvrtc` and CUDA's header files.
+//! NVIDIA GPUs by CUDA: from Ampere on by kernels of our own ([`cuda`](crate::cuda)), with the feature `cuda-burn` older ones by Burn.
+//! Kernels are compiled by NVRTC when they are first used, so beside the driver this needs the library `libnvrtc`; Burn needs CUDA's
+//! header files too.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::{Device, DeviceType};
+use burn::tensor::Device;
 
 use super::probe::guarded;
 use super::request::{DeviceReport, DeviceRequest};
 use super::trial::{Proved, Trial};
-use super::{Opened, cache};
-use crate::kernels::nvrtc;
+use super::{ComputeType, Opened};
+use crate::cuda::{Driver, device_count, nvrtc, self_test};
 
-/// A header that every kernel in half precision includes.
-const HEADER: &str = "cuda_fp16.h";
-
-/// The devices that the driver shows. None where there is no driver.
-fn found() -> Result<Vec<Device>, String> {
-    cache::prepare();
-    let devices = guarded(|| Device::enumerate(DeviceType::Cuda).into_vec())?;
-    if devices.is_empty() {
+/// How many devices the driver shows, if kernels can be compiled for them.
+fn found() -> Result<usize, String> {
+    let count = guarded(device_count)??;
+    if count == 0 {
         return Err("no NVIDIA driver, or no device that it knows".to_owned());
     }
-    // What is missing of the toolkit is told all at once.
-    let missing: Vec<String> = [library(), headers()]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect();
-    if missing.is_empty() {
-        Ok(devices)
-    } else {
-        Err(missing.join("; "))
-    }
+    library()?;
+    Ok(count)
 }
 
-/// Makes sure that libnvrtc can be loaded by its name, as CubeCL will do.
+/// Makes sure that libnvrtc can be loaded by its name, as it will be.
 fn library() -> Result<(), String> {
     if nvrtc::is_loadable() {
         return Ok(());
@@ -58,7 +48,12 @@ fn library() -> Result<(), String> {
         .to_owned())
 }
 
+/// A header that every kernel of Burn's in half precision includes.
+#[cfg(feature = "cuda-burn")]
+const HEADER: &str = "cuda_fp16.h";
+
 /// Makes sure that CubeCL will find CUDA's headers.
+#[cfg(feature = "cuda-burn")]
 fn headers() -> Result<(), String> {
     let Some(toolkit) = toolkit() else {
         return Err(match program_folder().filter(|folder| folder.join("include").join(HEADER).exists()) {
@@ -108,27 +103,16 @@ fn program_folder() -> Option<PathBuf> {
 
 /// Opens the device that was asked for, or the first one that answers rightly.
 pub(super) fn open(index: Option<usize>, trial: Trial<'_>) -> Result<Opened, String> {
-    let devices = found()?;
-    let opened = |device: Device, index: usize| {
-        let (name, proved) = tried(&device, trial)?;
-        Ok(Opened {
-            device,
-            index,
-            name,
-            proved,
-        })
-    };
+    let count = found()?;
     if let Some(index) = index {
-        let count = devices.len();
-        let device = devices
-            .into_iter()
-            .nth(index)
-            .ok_or_else(|| format!("expected a device below {count}, got {index}"))?;
-        return opened(device, index);
+        if index >= count {
+            return Err(format!("expected a device below {count}, got {index}"));
+        }
+        return tried(index, trial);
     }
     let mut reasons: Vec<String> = Vec::new();
-    for (index, device) in devices.into_iter().enumerate() {
-        match opened(device, index) {
+    for index in 0..count {
+        match tried(index, trial) {
             Ok(opened) => return Ok(opened),
             Err(reason) => reasons.push(format!("cuda:{index}: {reason}")),
         }
@@ -136,44 +120,102 @@ pub(super) fn open(index: Option<usize>, trial: Trial<'_>) -> Result<Opened, Str
     Err(reasons.join("; "))
 }
 
-/// Tries a device. Gives its name, and what it came through with.
-fn tried(device: &Device, trial: Trial<'_>) -> Result<(String, Proved), String> {
-    let proved = trial.run(device)?;
+/// Tries a device.
+fn tried(index: usize, trial: Trial<'_>) -> Result<Opened, String> {
+    if !trial.allows_ours() {
+        return by_burn(index, trial, "Burn's kernels were asked for");
+    }
+    match by_ours(index)? {
+        Some(driver) => Ok(Opened {
+            device: Device::flex(),
+            index,
+            name: driver.name().to_owned(),
+            proved: Proved {
+                compute_type: ComputeType::F16,
+                notes: Vec::new(),
+            },
+            driver: Some(driver),
+        }),
+        None => by_burn(
+            index,
+            trial,
+            "it is older than Ampere (compute capability 8.0)",
+        ),
+    }
+}
+
+/// The same with Burn, for a reason.
+#[cfg(feature = "cuda-burn")]
+fn by_burn(index: usize, trial: Trial<'_>, reason: &str) -> Result<Opened, String> {
+    use burn::tensor::DeviceType;
+
+    headers()?;
+    super::cubecl::prepare();
+    let devices = guarded(|| Device::enumerate(DeviceType::Cuda).into_vec())?;
+    let missing = || format!("Burn does not find the device: it sees {}", devices.len());
+    let device = devices.get(index).cloned().ok_or_else(missing)?;
+    let mut proved = trial.run(&device)?;
+    proved.notes.push(format!("computed by Burn: {reason}"));
     let identity = guarded(|| device.identity())?;
     let name = identity.map_or_else(|| "an unnamed device".to_owned(), |identity| identity.name);
-    Ok((name, proved))
+    Ok(Opened {
+        device,
+        index,
+        name,
+        proved,
+        driver: None,
+    })
+}
+
+#[cfg(not(feature = "cuda-burn"))]
+fn by_burn(_: usize, _: Trial<'_>, reason: &str) -> Result<Opened, String> {
+    Err(format!(
+        "{reason}, and this program was built without Burn's kernels for CUDA (feature `cuda-burn`)"
+    ))
+}
+
+/// A device that our own kernels answered rightly on, once in the life of the process; `None` where it is too old for them.
+fn by_ours(index: usize) -> Result<Option<Arc<Driver>>, String> {
+    type Outcome = Result<Option<Arc<Driver>>, String>;
+    static DONE: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, outcome)) = done.iter().find(|(tried, _)| *tried == index) {
+        return outcome.clone();
+    }
+    let tried = || {
+        let Some(driver) = Driver::open(index)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self_test(&driver)?;
+        Ok(Some(driver))
+    };
+    let outcome = guarded(tried).and_then(|outcome| outcome);
+    done.push((index, outcome.clone()));
+    outcome
 }
 
 /// Every device with what came of its trial.
 pub(super) fn reports() -> Vec<DeviceReport> {
-    let devices = match found() {
-        Ok(devices) => devices,
-        Err(reason) => {
-            let id = DeviceRequest::Cuda(None).to_string();
-            return vec![DeviceReport {
-                id,
-                name: String::new(),
-                usable: false,
-                reason: Some(reason),
-            }];
-        }
+    let refused = |id: DeviceRequest, reason| DeviceReport {
+        id: id.to_string(),
+        name: String::new(),
+        usable: false,
+        reason: Some(reason),
     };
-    let report = |(index, device): (usize, Device)| {
-        let id = DeviceRequest::Cuda(Some(index)).to_string();
-        match tried(&device, Trial::default()) {
-            Ok((name, proved)) => DeviceReport {
-                id,
-                name,
+    let report = |index| {
+        let id = DeviceRequest::Cuda(Some(index));
+        match tried(index, Trial::default()) {
+            Ok(opened) => DeviceReport {
+                id: id.to_string(),
+                name: opened.name,
                 usable: true,
-                reason: proved.told(None),
+                reason: opened.proved.told(None),
             },
-            Err(reason) => DeviceReport {
-                id,
-                name: String::new(),
-                usable: false,
-                reason: Some(reason),
-            },
+            Err(reason) => refused(id, reason),
         }
     };
-    devices.into_iter().enumerate().map(report).collect()
+    match found() {
+        Ok(count) => (0..count).map(report).collect(),
+        Err(reason) => vec![refused(DeviceRequest::Cuda(None), reason)],
+    }
 }

@@ -7,6 +7,8 @@
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cache;
+#[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
+mod cubecl;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod options;
@@ -19,8 +21,9 @@ mod pool;
 mod probe;
 mod request;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg_attr(not(any(feature = "wgpu", feature = "cuda-burn")), allow(dead_code))]
 mod trial;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
 mod tuning;
 #[cfg(feature = "wgpu")]
 mod wgpu;
@@ -30,9 +33,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
+use crate::cuda::Driver;
 use crate::error::{Error, Result};
 pub use crate::gpu::ComputeType;
 use crate::kernels::{Kernels, awake};
+#[cfg(feature = "cuda")]
+pub(crate) use cache::folder as cache_folder;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use cache::set_cache_dir;
 pub use options::ComputeOptions;
@@ -40,7 +46,7 @@ use pool::Pool;
 pub use request::{DeviceInfo, DeviceReport, DeviceRequest};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use trial::{Proved, Trial};
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
 pub use tuning::save_tuning;
 
 /// Why a device of a family that is not in this program cannot serve.
@@ -93,6 +99,8 @@ struct Opened {
     index: usize,
     name: String,
     proved: Proved,
+    /// What computes a model's layers there, where that is not Burn.
+    driver: Option<Arc<Driver>>,
 }
 
 struct Inner {
@@ -103,6 +111,8 @@ struct Inner {
     pool: Option<Pool>,
     /// The CPU's own arithmetic; a GPU has none.
     kernels: Option<&'static Kernels>,
+    /// The GPU that computes a model's layers by kernels of our own. What else there is to compute is computed by Burn on the host.
+    driver: Option<Arc<Driver>>,
     /// Held by the one run that a GPU computes at a time.
     turn: Mutex<()>,
 }
@@ -184,6 +194,7 @@ impl Compute {
             compute_type: ComputeType::F32,
             pool: Some(pool),
             kernels: Some(Kernels::best()),
+            driver: None,
             turn: Mutex::new(()),
         })))
     }
@@ -260,6 +271,7 @@ impl Compute {
             compute_type,
             pool: None,
             kernels: None,
+            driver: opened.driver,
             turn: Mutex::new(()),
         }))
     }
@@ -291,6 +303,7 @@ impl Compute {
             compute_type: inner.compute_type,
             pool: None,
             kernels: None,
+            driver: None,
             turn: Mutex::new(()),
         }))
     }
@@ -298,6 +311,11 @@ impl Compute {
     /// The arithmetic of our own that computes here, where this is the CPU.
     pub(crate) fn kernels(&self) -> Option<&'static Kernels> {
         self.0.kernels
+    }
+
+    /// The GPU that computes layers by kernels of our own, where there is one.
+    pub(crate) fn driver(&self) -> Option<&Arc<Driver>> {
+        self.0.driver.as_ref()
     }
 
     /// Which device it is, and why not another.
@@ -310,14 +328,22 @@ impl Compute {
         self.0.compute_type
     }
 
-    /// Whether it is a GPU, where shapes are padded and weights stay packed.
+    /// Whether it is a GPU.
     pub fn is_gpu(&self) -> bool {
         self.0.pool.is_none()
     }
 
+    /// Whether it is a GPU that Burn computes on, where shapes are padded and weights stay packed.
+    pub(crate) fn is_burns_gpu(&self) -> bool {
+        if self.0.driver.is_some() {
+            return false;
+        }
+        self.is_gpu()
+    }
+
     /// The number of rows that a sequence of `n` has here: on a GPU, the next of a few.
     pub(crate) fn rows(&self, n: usize) -> usize {
-        if self.is_gpu() {
+        if self.is_burns_gpu() {
             crate::gpu::rows(n)
         } else {
             n

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 
+use super::ComputeOptions;
 use super::probe::{guarded, probe};
-use super::{ComputeOptions, tuning};
+#[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
+use super::tuning;
 use crate::gpu::{ComputeType, self_test};
 
 /// The types that are tried where none is named, the fastest first.
@@ -34,6 +36,7 @@ impl Proved {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trial<'a> {
     precision: Option<ComputeType>,
+    burn_alone: bool,
     tuning: Option<&'a Path>,
 }
 
@@ -41,12 +44,20 @@ impl<'a> Trial<'a> {
     pub(super) fn new(options: &'a ComputeOptions) -> Self {
         Self {
             precision: options.precision,
+            burn_alone: options.burn_alone,
             tuning: options.tuning.as_deref(),
         }
     }
 
-    /// Tries a device. An error says what it did wrong.
+    /// Whether kernels of our own may serve, which compute in `f16`.
+    #[cfg(feature = "cuda")]
+    pub(super) fn allows_ours(&self) -> bool {
+        !self.burn_alone && self.precision.is_none_or(|named| named == ComputeType::F16)
+    }
+
+    /// Tries a device with Burn. An error says what it did wrong.
     pub(super) fn run(&self, device: &Device) -> Result<Proved, String> {
+        #[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
         if let Some(path) = self.tuning {
             tuning::read(path);
         }

@@ -13,7 +13,7 @@ use burn_cubecl::cubecl::bundle::{
     self, Bundle, BundleFormat, EmbeddedBundle, ExportOptions, ImportReport,
 };
 
-use super::cache;
+use super::cubecl;
 use super::probe::guarded;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +42,7 @@ pub fn save_tuning(path: impl AsRef<Path>) -> Result<()> {
             format!("{}: cannot write the tuning: {message}", path.display()),
         )
     };
-    let results = cache::prepare();
+    let results = cubecl::prepare();
     if !results.is_file() {
         let found = results.display();
         return Err(refused(format!(
@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path) {
 }
 
 fn import(path: &Path) -> std::result::Result<ImportReport, String> {
-    cache::prepare();
+    cubecl::prepare();
     let told = |error: std::io::Error| error.to_string();
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(told)?;

@@ -7,7 +7,7 @@ use burn::tensor::{Device, DeviceKind, DeviceType};
 use super::probe::guarded;
 use super::request::{DeviceReport, DeviceRequest};
 use super::trial::{Proved, Trial};
-use super::{Opened, cache};
+use super::{Opened, cubecl};
 
 /// More GPUs of one kind than a machine has.
 const MOST: usize = 16;
@@ -26,7 +26,7 @@ pub(super) struct Adapter {
 
 /// The adapters of this machine, in the order of their index.
 pub(super) fn adapters() -> Result<Vec<Adapter>, String> {
-    cache::prepare();
+    cubecl::prepare();
     let found = guarded(|| Device::enumerate(DeviceType::Wgpu).into_vec())?;
     let adapters = found.into_iter().enumerate().map(|(index, device)| {
         let named = kinds().find(|(_, kind)| Device::wgpu(kind.clone()) == device);
@@ -103,6 +103,7 @@ impl Adapter {
             index: self.index,
             name,
             proved,
+            driver: None,
         })
     }
 

@@ -126,7 +126,7 @@ impl Expert {
                 let [rows, d] = pooled.dims();
                 if joined(kind) {
                     pooled = pooled.reshape([1, rows * d]);
-                } else if self.compute.is_gpu() {
+                } else if self.compute.is_burns_gpu() {
                     // As many rows as the sequence has: then the head's shape, too, is one of a few.
                     let wanted = self.compute.rows(length).max(rows);
                     if wanted > rows {

@@ -29,7 +29,7 @@ impl DeviceLinear {
         bias: Option<&str>,
         compute: &Compute,
     ) -> Result<Self> {
-        let (compute_type, packed) = (compute.compute_type(), compute.is_gpu());
+        let (compute_type, packed) = (compute.compute_type(), compute.is_burns_gpu());
         Self::load_as(weights, matrix, bias, compute, (compute_type, packed))
     }
 

@@ -14,7 +14,7 @@
 mod bucket;
 mod compute_type;
 mod linear;
-#[cfg_attr(not(any(feature = "wgpu", feature = "cuda")), allow(dead_code))]
+#[cfg_attr(not(any(feature = "wgpu", feature = "cuda-burn")), allow(dead_code))]
 pub(crate) mod self_test;
 mod upload;
 

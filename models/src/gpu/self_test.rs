@@ -13,16 +13,16 @@ use super::{ComputeType, DeviceLinear, narrow, padding_mask, widen};
 
 /// Rows of the sequence, and those before the padding.
 const ROWS: usize = 32;
-const SEEN: usize = 27;
-const WIDTH: usize = 64;
-const HEADS: usize = 2;
-const EPS: f64 = 1e-5;
+pub(crate) const SEEN: usize = 27;
+pub(crate) const WIDTH: usize = 64;
+pub(crate) const HEADS: usize = 2;
+pub(crate) const EPS: f64 = 1e-5;
 
 /// What the rows before the padding come to, `[SEEN, WIDTH]`.
 const GOLDEN: &str = include_str!("self_test.golden");
 
 /// The largest ‖answer − golden‖ / ‖golden‖ that is rounding. A wrong answer is off by about 1.
-fn tolerance(compute_type: ComputeType) -> f64 {
+pub(crate) fn tolerance(compute_type: ComputeType) -> f64 {
     match compute_type {
         // Burn's attention works on fragments of f16 on some devices.
         ComputeType::F32 => 1e-3,
@@ -35,7 +35,11 @@ fn tolerance(compute_type: ComputeType) -> f64 {
 /// Runs the layer on `device` in `compute_type` and compares. An error says what came out. Panics of the backend are
 /// not caught here.
 pub(crate) fn self_test(device: &Device, compute_type: ComputeType) -> Result<(), String> {
-    let answer = answer(device, compute_type)?;
+    check(&answer(device, compute_type, (ROWS, SEEN))?, compute_type)
+}
+
+/// Compares what a device answered in `compute_type` for the sequence of [`SEEN`] rows.
+pub(crate) fn check(answer: &[f32], compute_type: ComputeType) -> Result<(), String> {
     let golden: Vec<f32> = GOLDEN
         .split_ascii_whitespace()
         .map(|number| {
@@ -44,10 +48,11 @@ pub(crate) fn self_test(device: &Device, compute_type: ComputeType) -> Result<()
                 .map_err(|_| format!("{number} in the stored answer"))
         })
         .collect::<Result<_, _>>()?;
-    compare(&answer, &golden, tolerance(compute_type))
+    compare(answer, &golden, tolerance(compute_type))
 }
 
-fn compare(answer: &[f32], golden: &[f32], tolerance: f64) -> Result<(), String> {
+/// Compares two answers.
+pub(crate) fn compare(answer: &[f32], golden: &[f32], tolerance: f64) -> Result<(), String> {
     let Some(answer) = answer.get(..golden.len()) else {
         return Err(format!(
             "the self-test gave {} numbers, expected {}",
@@ -72,75 +77,106 @@ fn compare(answer: &[f32], golden: &[f32], tolerance: f64) -> Result<(), String>
     ))
 }
 
-/// The layer's output, `[ROWS, WIDTH]`.
-fn answer(device: &Device, compute_type: ComputeType) -> Result<Vec<f32>, String> {
+/// What the layer is made of, in numbers that `f16` and `bf16` hold exactly, the matrices each `[WIDTH, WIDTH]`: 2 to 5 are
+/// [weights](Self::weight), of queries, keys, values and the output; 6 and 7 are [quantized](Self::quantized), of the feed-forward.
+pub(crate) struct Numbers {
+    /// What goes in, `[rows, WIDTH]`.
+    pub(crate) x: Vec<f32>,
+    /// Of both norms.
+    pub(crate) gamma: Vec<f32>,
+    /// Of both norms.
+    pub(crate) beta: Vec<f32>,
+}
+
+impl Numbers {
+    pub(crate) fn new(rows: usize) -> Self {
+        let each = |seed, count, number: fn(f32) -> f32| noise(seed, count).into_iter().map(number);
+        Self {
+            x: each(1, rows * WIDTH, |x| 2.0 * x).collect(),
+            gamma: each(22, WIDTH, |g| 1.0 + g / 2.0).collect(),
+            beta: noise(23, WIDTH),
+        }
+    }
+
+    pub(crate) fn weight(&self, seed: u32) -> Vec<f32> {
+        let noise = noise(seed, WIDTH * WIDTH).into_iter();
+        noise.map(|w| 0.25 * w).collect()
+    }
+
+    /// The bias of the matrix `seed`.
+    pub(crate) fn bias(&self, seed: u32) -> Vec<f32> {
+        noise(seed + 10, WIDTH)
+    }
+
+    /// Integers of 8 bits, and a scale for each row.
+    fn packed(&self, seed: u32) -> (Vec<u8>, Vec<f32>) {
+        let noise = noise(seed, WIDTH * WIDTH).into_iter();
+        let bytes = noise.map(|w| ((128.0 * w) as i8).max(-127) as u8).collect();
+        let scale = |row: usize| (1 + row % 5) as f32 / 1024.0;
+        (bytes, (0..WIDTH).map(scale).collect())
+    }
+
+    /// The same expanded.
+    pub(crate) fn quantized(&self, seed: u32) -> Vec<f32> {
+        let (bytes, scales) = self.packed(seed);
+        let scales = scales.iter().flat_map(|scale| [scale; WIDTH]);
+        let values = bytes.iter().zip(scales);
+        values
+            .map(|(&byte, scale)| f32::from(byte as i8) * scale)
+            .collect()
+    }
+}
+
+/// The layer's output, `[rows, WIDTH]`, of a sequence of which `seen` rows are not padding.
+pub(crate) fn answer(
+    device: &Device,
+    compute_type: ComputeType,
+    (rows, seen): (usize, usize),
+) -> Result<Vec<f32>, String> {
     let dtype = compute_type.dtype();
     let vector = |values: Vec<f32>, dtype: DType| {
         let data = TensorData::new(values, [WIDTH]);
         Tensor::<1>::from_data(data, (device, dtype))
     };
-    let bias = |seed| Some(vector(noise(seed, WIDTH), dtype));
+    let numbers = Numbers::new(rows);
+    let bias = |seed| Some(vector(numbers.bias(seed), dtype));
     let float = |seed: u32| {
-        let values: Vec<f32> = noise(seed, WIDTH * WIDTH)
-            .into_iter()
-            .map(|w| 0.25 * w)
-            .collect();
-        let data = TensorData::new(values, [WIDTH, WIDTH]);
-        DeviceLinear::new(
-            Tensor::from_data(data, (device, dtype)),
-            bias(seed + 10),
-            compute_type,
-        )
+        let data = TensorData::new(numbers.weight(seed), [WIDTH, WIDTH]);
+        let weight = Tensor::from_data(data, (device, dtype));
+        DeviceLinear::new(weight, bias(seed), compute_type)
     };
     let packed = |seed: u32| {
-        let bytes: Vec<u8> = noise(seed, WIDTH * WIDTH)
-            .into_iter()
-            .map(|w| ((128.0 * w) as i8).max(-127) as u8)
-            .collect();
-        let scales: Vec<f32> = (0..WIDTH)
-            .map(|row| (1 + row % 5) as f32 / 1024.0)
-            .collect();
         // A device that cannot multiply it packed will not be given it packed.
         let usable =
             q8_scheme(WIDTH).filter(|(scheme, _)| device.supports_dtype(DType::QFloat(*scheme)));
         let weight = match usable {
-            Some(scheme) => place(q8_data(&bytes, &scales, WIDTH, scheme), device),
+            Some(scheme) => {
+                let (bytes, scales) = numbers.packed(seed);
+                place(q8_data(&bytes, &scales, WIDTH, scheme), device)
+            }
             None => {
-                let scales = scales.iter().flat_map(|scale| [scale; WIDTH]);
-                let values = bytes.iter().zip(scales);
-                let values: Vec<f32> = values
-                    .map(|(&byte, scale)| f32::from(byte as i8) * scale)
-                    .collect();
-                let data = TensorData::new(values, [WIDTH, WIDTH]);
+                let data = TensorData::new(numbers.quantized(seed), [WIDTH, WIDTH]);
                 Tensor::from_data(data, (device, dtype))
             }
         };
-        DeviceLinear::new(weight, bias(seed + 10), compute_type)
+        DeviceLinear::new(weight, bias(seed), compute_type)
     };
-    let gamma: Vec<f32> = noise(22, WIDTH)
-        .into_iter()
-        .map(|g| 1.0 + g / 2.0)
-        .collect();
     let (gamma, beta) = (
-        vector(gamma, DType::F32),
-        vector(noise(23, WIDTH), DType::F32),
+        vector(numbers.gamma.clone(), DType::F32),
+        vector(numbers.beta.clone(), DType::F32),
     );
     let norm = |x: Tensor<3>| module::layer_norm(x, gamma.clone(), Some(beta.clone()), EPS);
 
-    let x: Vec<f32> = noise(1, ROWS * WIDTH)
-        .into_iter()
-        .map(|x| 2.0 * x)
-        .collect();
-    let x = TensorData::new(x, [1, ROWS, WIDTH]);
+    let x = TensorData::new(numbers.x.clone(), [1, rows, WIDTH]);
     let x = Tensor::<3>::from_data(x, (device, DType::F32));
     let narrowed = narrow(x.clone(), dtype);
     let heads = |linear: DeviceLinear| {
         let y = linear.forward(narrowed.clone());
-        y.reshape([1, ROWS, HEADS, WIDTH / HEADS]).swap_dims(1, 2)
+        y.reshape([1, rows, HEADS, WIDTH / HEADS]).swap_dims(1, 2)
     };
-    let mask = padding_mask(SEEN, ROWS, HEADS, device);
+    let mask = padding_mask(seen, rows, HEADS, device);
     let options = AttentionModuleOptions::default();
-    let seen = module::attention(
+    let attended = module::attention(
         heads(float(2)),
         heads(float(3)),
         heads(float(4)),
@@ -148,8 +184,8 @@ fn answer(device: &Device, compute_type: ComputeType) -> Result<Vec<f32>, String
         None,
         options,
     );
-    let seen = seen.swap_dims(1, 2).reshape([1, ROWS, WIDTH]);
-    let h = norm(x + widen(float(5).forward(seen)));
+    let attended = attended.swap_dims(1, 2).reshape([1, rows, WIDTH]);
+    let h = norm(x + widen(float(5).forward(attended)));
     let up = activation::gelu(widen(packed(6).forward(h.clone())));
     let y = norm(h + widen(packed(7).forward(up)));
     y.try_into_vec_as::<f32>()

@@ -18,8 +18,6 @@ mod level;
 mod linear;
 mod matrix;
 mod norm;
-#[cfg(feature = "cuda")]
-pub(crate) mod nvrtc;
 pub(crate) mod panels;
 pub(crate) mod picture;
 mod products;

@@ -9,6 +9,7 @@
 //! is taken: a little clipping of the largest weight often makes the other 31 finer.
 
 use half::f16;
+use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 
 use super::table::Q4_BLOCK;
 
@@ -108,8 +109,12 @@ pub(crate) fn f16_bytes(value: f32) -> Option<[u8; 2]> {
 }
 
 /// Reads half-precision values, given as their bits, appending to `out`.
-pub(crate) fn read_f16(bits: impl Iterator<Item = u16>, out: &mut Vec<f32>) {
-    out.extend(bits.map(|bits| f16::from_bits(bits).to_f32()));
+pub(crate) fn read_f16(bits: &[u16], out: &mut Vec<f32>) {
+    let start = out.len();
+    out.resize(start + bits.len(), 0.0);
+    // By the processor's own instruction, where it has one.
+    let halves: &[f16] = bits.reinterpret_cast();
+    halves.convert_to_f32_slice(&mut out[start..]);
 }
 
 /// How far a stored tensor is from its source, summed up as it is written.

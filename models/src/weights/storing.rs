@@ -61,7 +61,8 @@ impl Storing {
                 self.bytes
                     .extend(row.iter().filter_map(|&w| f16_bytes(w)).flatten());
                 let bits = (self.bytes.chunks_exact(2)).map(|b| u16::from_le_bytes([b[0], b[1]]));
-                read_f16(bits.clone(), &mut self.back);
+                let bits: Vec<u16> = bits.collect();
+                read_f16(&bits, &mut self.back);
                 if self.in_panels {
                     self.halves.extend(bits);
                     self.bytes.clear();

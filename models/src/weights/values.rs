@@ -72,13 +72,15 @@ impl Weights {
     pub fn rows(&self, name: &str, ids: &[u32]) -> Result<Vec<f32>> {
         let rows = self.matrix(name)?;
         let mut out = Vec::with_capacity(ids.len().saturating_mul(rows.width));
-        for &id in ids {
-            let at = id as usize;
-            if at >= rows.rows {
+        // Neighbours, as positions are, are read at once.
+        for run in ids.chunk_by(|&a, &b| a.checked_add(1) == Some(b)) {
+            let range = run[0] as usize..run[0] as usize + run.len();
+            if range.end > rows.rows {
+                let id = run[0].max(rows.rows as u32);
                 let message = format!("id {id} is not a row of {name}, which has {}", rows.rows);
                 return Err(Error::input(message));
             }
-            rows.read(at..at + 1, &mut out)?;
+            rows.read(range, &mut out)?;
         }
         Ok(out)
     }
@@ -112,31 +114,33 @@ impl Rows {
     /// Appends a range of rows, which lies inside the matrix, to `out`.
     fn read(&self, range: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
         match self.precision {
-            Precision::F32 => out.extend(self.floats::<f32>(&range)?),
-            Precision::F16 => read_f16(self.floats::<u16>(&range)?.into_iter(), out),
+            Precision::F32 => self.floats::<f32>(&range, |floats| out.extend_from_slice(floats))?,
+            Precision::F16 => self.floats::<u16>(&range, |bits| read_f16(bits, out))?,
             Precision::Q8 => {
                 let scales = self.scales::<f32>(&range, 1, f32::is_finite)?;
-                let integers = self.integers(&range)?;
-                for (row, scale) in integers.chunks_exact(self.width.max(1)).zip(scales) {
-                    read_q8_row(row, scale, out);
-                }
+                self.integers(&range, |integers| {
+                    for (row, &scale) in integers.chunks_exact(self.width.max(1)).zip(&*scales) {
+                        read_q8_row(row, scale, out);
+                    }
+                })?;
             }
             Precision::Q4 => {
                 let blocks = self.width.div_ceil(Q4_BLOCK as usize);
                 let finite = |bits| f16::from_bits(bits).is_finite();
                 let scales = self.scales::<u16>(&range, blocks, finite)?;
-                let integers = self.integers(&range)?;
-                let rows = integers.chunks_exact(self.width.max(1));
-                for (row, scales) in rows.zip(scales.chunks_exact(blocks.max(1))) {
-                    read_q4_row(row, scales, out);
-                }
+                self.integers(&range, |integers| {
+                    let rows = integers.chunks_exact(self.width.max(1));
+                    for (row, scales) in rows.zip(scales.chunks_exact(blocks.max(1))) {
+                        read_q4_row(row, scales, out);
+                    }
+                })?;
             }
         }
         Ok(())
     }
 
-    /// The quantized integers of a range of rows.
-    fn integers(&self, range: &Range<usize>) -> Result<Vec<i8>> {
+    /// Hands over the quantized integers of a range of rows, where they lie if they lie so.
+    fn integers(&self, range: &Range<usize>, read: impl FnOnce(&[i8])) -> Result<()> {
         let (packed, rows, width) = (&self.parts.weights, self.rows, self.width);
         let all = match (self.layout, self.precision) {
             (Layout::RowMajor, Precision::Q4) => {
@@ -146,26 +150,35 @@ impl Rows {
                 for row in bytes.chunks_exact(row_bytes.max(1)) {
                     q4_integers(row, width, &mut integers);
                 }
-                return Ok(integers);
+                read(&integers);
+                return Ok(());
             }
             (Layout::RowMajor, _) => {
-                return Ok(part(packed, range, width)?.typed::<i8>()?.to_vec());
+                read(&part(packed, range, width)?.typed::<i8>()?);
+                return Ok(());
             }
             (Layout::Panels, Precision::Q4) => panels::unpack_q4(packed, rows, width),
             (Layout::Panels, _) => panels::unpack_q8(packed, rows, width),
         };
-        Ok(all[range.start * width..range.end * width].to_vec())
+        read(&all[range.start * width..range.end * width]);
+        Ok(())
     }
 
-    /// A range of rows of floats, or of their bits.
-    fn floats<T: Plain + Number>(&self, range: &Range<usize>) -> Result<Vec<T>> {
+    /// Hands over a range of rows of floats, or of their bits.
+    fn floats<T: Plain + Number>(
+        &self,
+        range: &Range<usize>,
+        read: impl FnOnce(&[T]),
+    ) -> Result<()> {
         if self.layout == Layout::RowMajor {
             let bytes = part(&self.parts.weights, range, self.width * size_of::<T>())?;
-            return Ok(bytes.typed::<T>()?.to_vec());
+            read(&bytes.typed::<T>()?);
+            return Ok(());
         }
         let packed = self.parts.weights.typed::<T>()?;
         let all = panels::unpack_floats(&packed, self.rows, self.width);
-        Ok(all[range.start * self.width..range.end * self.width].to_vec())
+        read(&all[range.start * self.width..range.end * self.width]);
+        Ok(())
     }
 
     /// The scales of a range of rows, so many for each.

@@ -86,14 +86,14 @@ fn tell(session: &Session, runs: &[WarmUp], console: &Console) -> Outcome {
     print(&table(&["module", "rows", "padded", "ms"], &[0, 2], &rows))
 }
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+#[cfg(any(feature = "wgpu", feature = "cuda-burn"))]
 fn save(path: &Path) -> Outcome {
     morelet_models::device::save_tuning(path).map_err(crate::Error::from)?;
     Ok(())
 }
 
 /// Never called: without a GPU built in there is no session on one.
-#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[cfg(not(any(feature = "wgpu", feature = "cuda-burn")))]
 fn save(_: &Path) -> Outcome {
     Ok(())
 }

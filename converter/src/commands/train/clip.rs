@@ -112,7 +112,7 @@ struct Captioned {
 pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
     args.check()?;
     check_target(&args.output)?;
-    let compute = Compute::with_threads(args.device, args.threads)?;
+    let compute = super::compute(args.device, args.threads)?;
     let mut start = args.start(console)?;
     let tokenizer = start.open_tokenizer()?;
     let mut parameters = start.parameters(&compute, args.run.seed)?;

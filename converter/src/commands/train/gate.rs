@@ -12,7 +12,6 @@ use morelet::{
 use morelet_mapped::AtomicFile;
 use morelet_models::Cancel;
 use morelet_models::argmax;
-use morelet_models::device::Compute;
 use morelet_models::train::{Loss, MixtureLoss, Observation, Parameters};
 use morelet_models::weights::{Architecture, GateConfig, ModelKind};
 use serde_json::{Value, json};
@@ -110,7 +109,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         Architecture::Gate(config.clone()),
         Vec::new(),
     );
-    let compute = Compute::with_threads(args.device, args.threads)?;
+    let compute = super::compute(args.device, args.threads)?;
     // All zeros: the first mixture is the average.
     let zeros = |_: &str, shape: &[u64]| -> Result<Vec<f32>> {
         Ok(vec![0.0; shape.iter().product::<u64>() as usize])

@@ -4,6 +4,8 @@ mod clip;
 mod gate;
 mod task;
 
+use morelet_models::device::{Compute, ComputeOptions, DeviceRequest};
+
 use crate::{Console, Result};
 
 /// Arguments of `train`.
@@ -36,4 +38,15 @@ pub fn run(args: &Args, console: &Console) -> Result<()> {
         What::Clip(args) => clip::run(args, console),
         What::Gate(args) => gate::run(args, console),
     }
+}
+
+/// The device that trains: computed on by Burn, which knows the gradients.
+fn compute(device: DeviceRequest, threads: Option<usize>) -> Result<Compute> {
+    let options = ComputeOptions {
+        device,
+        threads,
+        burn_alone: true,
+        ..Default::default()
+    };
+    Ok(Compute::with_options(&options)?)
 }

@@ -112,7 +112,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         Kind::Ner => ModelKind::Ner,
         Kind::Re => ModelKind::Re,
     };
-    let compute = Compute::with_threads(args.device, args.threads)?;
+    let compute = super::compute(args.device, args.threads)?;
     let contexts = Contexts::open(&args.context, &compute)?;
     let images = args.images.as_deref();
     let train = data::read(&args.train, images, kind, &contexts, console)?;

@@ -207,7 +207,7 @@ impl Subject {
         match self {
             Self::Encoder(encoder, requests) => {
                 let ids = &requests[position % requests.len()];
-                let hidden = encoder.forward(ids, cancel)?.to_vec()?;
+                let hidden = encoder.forward(ids, cancel)?.into_vec()?;
                 std::hint::black_box(hidden);
                 Ok(vec![("encoder", micros(start))])
             }

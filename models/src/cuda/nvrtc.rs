@@ -1,13 +1,15 @@
 //! Loading NVRTC, CUDA's compiler at run time, from folders that the system's loader does not search.
 //!
-//! CubeCL loads it by its bare name. A library that has been loaded from a path before is found by that
+//! It is loaded by its bare name, by cudarc for us and for CubeCL. A library that has been loaded from a path before is found by that
 //! name too, because the loader knows it by its soname.
+
+#![allow(unsafe_code)]
 
 use std::path::Path;
 
 use libloading::Library;
 
-/// The names that CubeCL's bindings try, those that a toolkit of the last years installs.
+/// The names that the bindings try, those that a toolkit of the last years installs.
 const NAMES: [&str; 4] = if cfg!(windows) {
     [
         "nvrtc64_130_0.dll",
@@ -28,7 +30,7 @@ const NAMES: [&str; 4] = if cfg!(windows) {
 pub(crate) fn is_loadable() -> bool {
     NAMES.iter().any(|name| {
         // SAFETY: loading runs the library's initializers; NVRTC's set up nothing but itself. It is the
-        // library that CubeCL is about to load, by the same name.
+        // library that is about to be loaded, by the same name.
         unsafe { Library::new(*name) }.is_ok()
     })
 }

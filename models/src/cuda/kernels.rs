@@ -1,0 +1,270 @@
+//! The kernels beside products: what each is compiled for, and launches of them that stay inside their memory.
+
+#![allow(unsafe_code)]
+
+use super::driver::{Driver, Kernel, Memory};
+use super::embeddings::Input;
+use super::program::Source;
+use crate::error::{Error, Result};
+
+pub(super) const COMMON: &str = include_str!("kernels/common.cu");
+const ATTENTION: &str = include_str!("kernels/attention.cu");
+const NORM: &str = include_str!("kernels/norm.cu");
+const EMBED: &str = include_str!("kernels/embed.cu");
+
+/// What rows, inputs and outputs of a product are multiples of.
+pub(super) const MULTIPLE: usize = 64;
+
+/// Attention of all heads over one sequence.
+#[derive(Debug)]
+pub(super) struct Attention {
+    kernel: Kernel,
+    width: usize,
+    heads: usize,
+}
+
+impl Attention {
+    /// # Errors
+    /// Of kind `Device`; also where a head is not of 16, 32 or 64 values.
+    pub(super) fn build(driver: &Driver, width: usize, heads: usize, causal: bool) -> Result<Self> {
+        let head = width / heads.max(1);
+        if ![16, 32, 64].contains(&head) || head * heads != width {
+            return Err(Error::device(format!(
+                "the CUDA kernels attend with heads of 16, 32 or 64 values, not {heads} of {head}: use --device wgpu or cpu"
+            )));
+        }
+        let scale = std::f64::consts::LOG2_E / (head as f64).sqrt();
+        // Queries, and for each group of warps keys and values of two blocks.
+        let shared = 9 * 64 * head * 2;
+        let source = Source::default()
+            .define("D", width)
+            .define("HEAD", head)
+            .define("CAUSAL", u8::from(causal))
+            .define("SCALE", format!("{scale:.9}f"))
+            .part(COMMON)
+            .part(ATTENTION);
+        let kernel = Kernel {
+            function: source.build(driver, shared)?,
+            threads: 256,
+            shared,
+            early: false,
+        };
+        Ok(Self {
+            kernel,
+            width,
+            heads,
+        })
+    }
+
+    /// From queries, keys and values, `[rows, 3 · width]`, to `[rows, width]`. No query sees the padding of the
+    /// sequence that was sent.
+    pub(super) fn launch(
+        &self,
+        driver: &Driver,
+        rows: usize,
+        qkv: &Memory<u16>,
+        seen: &Input,
+        to: &mut Memory<u16>,
+    ) -> Result<()> {
+        fits(
+            rows.is_multiple_of(64)
+                && qkv.len() >= rows * 3 * self.width
+                && to.len() >= rows * self.width,
+        )?;
+        let arguments = [
+            driver.address(qkv),
+            // A sequence begins with the number of its rows.
+            driver.address(&seen.device),
+            driver.address(to),
+        ];
+        // SAFETY: the arguments are the kernel's. It reads `rows` rows of qkv, as a sequence has at most as many as it was padded to,
+        // and writes as many of the result.
+        unsafe { driver.launch(&self.kernel, [rows / 64, self.heads, 1], &arguments) }
+    }
+}
+
+/// How the rows of a sequence are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    F32,
+    F16,
+    /// Integers of 8 bits, and a scale for each row.
+    Q8,
+}
+
+impl Rows {
+    /// Bytes of a number.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Q8 => 1,
+        }
+    }
+}
+
+/// The expansion of a sequence that was sent.
+#[derive(Debug)]
+pub(super) struct Embed {
+    kernel: Kernel,
+    width: usize,
+    positions: bool,
+}
+
+impl Embed {
+    /// For rows of `width`; with `positions`, a table's rows are added.
+    pub(super) fn build(
+        driver: &Driver,
+        width: usize,
+        rows: Rows,
+        positions: bool,
+    ) -> Result<Self> {
+        let kind = match rows {
+            Rows::F32 => 0,
+            Rows::F16 => 1,
+            Rows::Q8 => 2,
+        };
+        let source = Source::default()
+            .define("D", width)
+            .define("KIND", kind)
+            .define("POSITIONS", u8::from(positions))
+            .part(COMMON)
+            .part(EMBED);
+        let kernel = Kernel {
+            function: source.build(driver, 0)?,
+            threads: (width / 4).next_multiple_of(32),
+            shared: 0,
+            early: false,
+        };
+        Ok(Self {
+            kernel,
+            width,
+            positions,
+        })
+    }
+
+    /// Expands a sequence of `rows` rows, padding included, and adds rows of `table`.
+    pub(super) fn launch(
+        &self,
+        driver: &Driver,
+        rows: usize,
+        input: &Input,
+        table: Option<&Memory<f32>>,
+        x: &mut Memory<f32>,
+    ) -> Result<()> {
+        // The largest that rows can be.
+        let room = Input::words_at(rows) + rows * self.width * 4;
+        fits(
+            x.len() >= rows * self.width
+                && input.device.len() >= room
+                && table.is_some() == self.positions,
+        )?;
+        let input = driver.address(&input.device);
+        let arguments = [
+            input + Input::words_at(rows) as u64,
+            input + Input::scales_at(rows) as u64,
+            input + Input::places_at() as u64,
+            table.map_or(0, |table| driver.address(table)),
+            driver.address(x),
+        ];
+        // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, x for as many in f32, and
+        // places inside the table were checked when the input was sent.
+        unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
+    }
+}
+
+/// What becomes of a row of sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Post-norm: it is replaced by the normalized row, which also goes on.
+    After,
+    /// Pre-norm: it stays, and the normalized row goes on.
+    Before,
+    /// It stays and goes on.
+    Plain,
+}
+
+/// γ and β of a layer norm.
+#[derive(Debug)]
+pub(super) struct Scale {
+    pub(super) gamma: Memory<f32>,
+    pub(super) beta: Memory<f32>,
+}
+
+/// A layer norm, with what is added before.
+#[derive(Debug)]
+pub(super) struct Norm {
+    kernel: Kernel,
+    width: usize,
+    parts: usize,
+}
+
+impl Norm {
+    /// For rows of `width`, adding `parts` parts of a product and its bias, where there are any.
+    pub(super) fn build(
+        driver: &Driver,
+        (width, parts): (usize, usize),
+        kind: Kind,
+        eps: f64,
+    ) -> Result<Self> {
+        let threads = (width / 4).next_multiple_of(32);
+        fits(width.is_multiple_of(MULTIPLE) && threads <= 1024)?;
+        let source = Source::default()
+            .define("D", width)
+            .define("PARTS", parts)
+            .define("AFTER", u8::from(kind == Kind::After))
+            .define("PLAIN", u8::from(kind == Kind::Plain))
+            .define("EPS", format!("{eps:e}f"))
+            .part(COMMON)
+            .part(NORM);
+        let kernel = Kernel {
+            function: source.build(driver, 0)?,
+            threads,
+            shared: 0,
+            early: false,
+        };
+        Ok(Self {
+            kernel,
+            width,
+            parts,
+        })
+    }
+
+    /// Adds to x, `[rows, width]`, and puts what goes on into `to`.
+    pub(super) fn launch(
+        &self,
+        driver: &Driver,
+        rows: usize,
+        (x, to): (&mut Memory<f32>, &mut Memory<u16>),
+        (parts, bias): (&Memory<f32>, &Memory<f32>),
+        scale: &Scale,
+    ) -> Result<()> {
+        let numbers = rows * self.width;
+        fits(
+            x.len() >= numbers
+                && to.len() >= numbers
+                && parts.len() >= self.parts * numbers
+                && [bias, &scale.gamma, &scale.beta].map(Memory::len) == [self.width; 3],
+        )?;
+        let arguments = [
+            driver.address(x),
+            driver.address(parts),
+            driver.address(bias),
+            driver.address(&scale.gamma),
+            driver.address(&scale.beta),
+            driver.address(to),
+        ];
+        // SAFETY: the arguments are the kernel's. It reads and writes `rows` rows, and reads the three vectors of a row's width.
+        unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
+    }
+}
+
+/// What is launched has been put together by this module's own callers: a shape that does not fit is a fault of ours.
+pub(super) fn fits(fits: bool) -> Result<()> {
+    if fits {
+        return Ok(());
+    }
+    Err(Error::device(
+        "CUDA: a kernel was given memory of another shape".to_owned(),
+    ))
+}

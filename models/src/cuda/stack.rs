@@ -1,0 +1,311 @@
+//! The layers of a model on a device.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::PinnedHostSlice;
+
+use super::driver::{Driver, Memory, Recorded};
+use super::embeddings::{Embeddings, Input};
+use super::kernels::{Attention, Embed, Kind, MULTIPLE, Norm, Rows, Scale};
+use super::product::{MOST_PARTS, Product, Sums};
+use super::upload::Matrix;
+use super::{Given, Names, Order, Shape, failed};
+use crate::error::{Error, Result};
+use crate::weights::Weights;
+
+/// A stack of layers.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    driver: Arc<Driver>,
+    shape: Shape,
+    embeddings: Option<Embeddings>,
+    /// The norm of the embeddings, of a post-norm stack.
+    front: Option<Scale>,
+    layers: Vec<Layer>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) qkv: Matrix,
+    pub(super) output: Matrix,
+    pub(super) attention_norm: Scale,
+    pub(super) up: Matrix,
+    pub(super) down: Matrix,
+    pub(super) feed_forward_norm: Scale,
+}
+
+/// What a pass works with. One pass runs at a time.
+#[derive(Debug)]
+struct State {
+    buffers: Buffers,
+    /// A recording for each number of rows.
+    recorded: HashMap<usize, Recorded>,
+}
+
+#[derive(Debug)]
+struct Buffers {
+    input: Input,
+    /// What runs through the layers, `[rows, d]`.
+    x: Memory<f32>,
+    /// What a product reads, `[rows, d]`.
+    narrow: Memory<u16>,
+    qkv: Memory<u16>,
+    attended: Memory<u16>,
+    /// Between the matrices of a feed-forward.
+    between: Memory<u16>,
+    /// Sums over parts of K, `[parts, rows, d]`.
+    parts: Memory<f32>,
+    /// The bias where nothing is added.
+    nothing: Memory<f32>,
+    answer: PinnedHostSlice<f32>,
+}
+
+/// The kernels of a pass over so many rows.
+struct Plan {
+    embed: Embed,
+    first: Norm,
+    qkv: Product,
+    attention: Attention,
+    output: Product,
+    attention_norm: Norm,
+    up: Product,
+    down: Product,
+    feed_forward_norm: Norm,
+    last: Norm,
+}
+
+impl Scale {
+    pub(super) fn load(driver: &Driver, weights: &Weights, name: &str) -> Result<Self> {
+        Ok(Self {
+            gamma: driver.upload(&weights.f32s(&format!("{name}.weight"))?)?,
+            beta: driver.upload(&weights.f32s(&format!("{name}.bias"))?)?,
+        })
+    }
+}
+
+impl Layer {
+    fn load(driver: &Driver, weights: &Weights, names: &Names) -> Result<Self> {
+        let matrix = |block: &str, parts: &[&str]| {
+            let names = parts.iter().map(|part| {
+                let name = format!("{block}.{part}");
+                (format!("{name}.weight"), format!("{name}.bias"))
+            });
+            let names: Vec<_> = names.collect();
+            let names: Vec<_> = (names.iter())
+                .map(|(matrix, bias)| (&matrix[..], Some(&bias[..])))
+                .collect();
+            Matrix::load(driver, weights, &names)
+        };
+        Ok(Self {
+            qkv: matrix(&names.attention, &["query", "key", "value"])?,
+            output: matrix(&names.attention, &["output"])?,
+            attention_norm: Scale::load(driver, weights, &names.attention_norm)?,
+            up: matrix(&names.feed_forward, &["up"])?,
+            down: matrix(&names.feed_forward, &["down"])?,
+            feed_forward_norm: Scale::load(driver, weights, &names.feed_forward_norm)?,
+        })
+    }
+}
+
+impl Stack {
+    /// Uploads the layers with these names. `front` is the name of embeddings whose ids are given, and of their norm, `NAME.norm`; a
+    /// stack without it is given embeddings.
+    ///
+    /// # Errors
+    /// Of kind `Model` where the kernels cannot take the model's shape, or a weight is too large for `f16`; of kind `File`, `Device`.
+    pub(crate) fn load(
+        driver: &Arc<Driver>,
+        weights: &Weights,
+        shape: Shape,
+        front: Option<&str>,
+        names: impl Iterator<Item = Names>,
+    ) -> Result<Self> {
+        let (embeddings, norm) = match front {
+            Some(name) => (
+                Some(Embeddings::load(driver, weights, name)?),
+                Some(Scale::load(driver, weights, &format!("{name}.norm"))?),
+            ),
+            None => (None, None),
+        };
+        let layers = names.map(|names| Layer::load(driver, weights, &names));
+        let layers = layers.collect::<Result<_>>()?;
+        Self::new(driver, shape, (embeddings, norm), layers)
+    }
+
+    pub(super) fn new(
+        driver: &Arc<Driver>,
+        shape: Shape,
+        (embeddings, front): (Option<Embeddings>, Option<Scale>),
+        layers: Vec<Layer>,
+    ) -> Result<Self> {
+        let Some(layer) = layers.first() else {
+            return Err(Error::device("a stack without layers".to_owned()));
+        };
+        let (rows, width) = (bucket(shape.longest), shape.width);
+        let between = layer.up.outputs;
+        let state = State {
+            buffers: Buffers {
+                input: Input::new(driver, rows, width)?,
+                x: driver.zeros(rows * width)?,
+                narrow: driver.zeros(rows * width)?,
+                qkv: driver.zeros(rows * 3 * width)?,
+                attended: driver.zeros(rows * width)?,
+                between: driver.zeros(rows * between)?,
+                parts: driver.zeros(MOST_PARTS * rows * width)?,
+                nothing: driver.zeros(width)?,
+                answer: driver.pinned(rows * width)?,
+            },
+            recorded: HashMap::new(),
+        };
+        // Told now, not with the first input.
+        Attention::build(driver, width, shape.heads, shape.causal)?;
+        Ok(Self {
+            driver: driver.clone(),
+            shape,
+            embeddings,
+            front,
+            layers,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// From embeddings, or ids where the stack has embeddings of its own, to hidden states: those of `rows`, ascending, one after the
+    /// other.
+    ///
+    /// # Errors
+    /// Of kind `Input` where an id or a position is not one of the model's; of kind `Device`.
+    pub(crate) fn forward(&self, given: Given<'_>, rows: &[usize]) -> Result<Vec<f32>> {
+        let (driver, width) = (&*self.driver, self.shape.width);
+        let n = given.rows(width);
+        let padded = bucket(n);
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
+            return Ok(Vec::new());
+        };
+        if n > self.shape.longest || last >= n {
+            return Err(Error::device(format!(
+                "CUDA: {n} rows of which {last} is read"
+            )));
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { buffers, recorded } = &mut *state;
+        let embeddings = self.embeddings.as_ref();
+        (buffers.input).send(driver, given, embeddings, padded)?;
+        let recording = match recorded.entry(padded) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.record(padded, buffers)?),
+        };
+        recording.replay()?;
+        let answer = (buffers.answer.as_mut_slice()).map_err(failed("pinned memory"))?;
+        let start = first * width;
+        let answer = &mut answer[start..(last + 1) * width];
+        driver.receive(&buffers.x, start, answer)?;
+        driver.wait()?;
+        if rows.len() == last + 1 - first {
+            return Ok(answer.to_vec());
+        }
+        let mut out = Vec::with_capacity(rows.len() * width);
+        for row in rows {
+            out.extend_from_slice(&answer[row * width - start..][..width]);
+        }
+        Ok(out)
+    }
+
+    /// Records a pass over what has been sent.
+    fn record(&self, rows: usize, buffers: &mut Buffers) -> Result<Recorded> {
+        let driver = &*self.driver;
+        let plan = self.plan(rows)?;
+        // Once as it is, because the driver loads a kernel with its first launch.
+        self.run(&plan, rows, buffers)?;
+        driver.wait()?;
+        driver.record(|| self.run(&plan, rows, buffers))
+    }
+
+    fn plan(&self, rows: usize) -> Result<Plan> {
+        let (driver, shape, layer) = (&*self.driver, &self.shape, &self.layers[0]);
+        let (width, between) = (shape.width, layer.up.outputs);
+        let inner = match shape.order {
+            Order::PreNorm => Kind::Before,
+            Order::PostNorm => Kind::After,
+        };
+        // Of a post-norm stack without a norm of its embeddings they go on as they are, as the last sum of a pre-norm stack does.
+        let first = match (&self.front, shape.order) {
+            (None, Order::PostNorm) => Kind::Plain,
+            _ => inner,
+        };
+        let norm = |parts, kind| Norm::build(driver, (width, parts), kind, shape.eps);
+        let output = Product::parted(driver, (rows, width, width))?;
+        let down = Product::parted(driver, (rows, width, between))?;
+        let activation = Some(shape.activation);
+        let (sent, positions) = match &self.embeddings {
+            Some(embeddings) => (embeddings.rows(), true),
+            None => (Rows::F32, false),
+        };
+        Ok(Plan {
+            embed: Embed::build(driver, width, sent, positions)?,
+            first: norm(0, first)?,
+            qkv: Product::activated(driver, (rows, 3 * width, width), None)?,
+            attention: Attention::build(driver, width, shape.heads, shape.causal)?,
+            attention_norm: norm(output.parts(), inner)?,
+            output,
+            up: Product::activated(driver, (rows, between, width), activation)?,
+            feed_forward_norm: norm(down.parts(), inner)?,
+            last: norm(down.parts(), Kind::Plain)?,
+            down,
+        })
+    }
+
+    /// Launches a pass over `rows` rows of what was sent.
+    fn run(&self, plan: &Plan, rows: usize, buffers: &mut Buffers) -> Result<()> {
+        let driver = &*self.driver;
+        let Buffers {
+            input,
+            x,
+            narrow,
+            qkv,
+            attended,
+            between,
+            parts,
+            nothing,
+            ..
+        } = buffers;
+        let table = self.embeddings.as_ref().map(|embeddings| &embeddings.table);
+        plan.embed.launch(driver, rows, input, table, x)?;
+        let pre = self.shape.order == Order::PreNorm;
+        let first = self
+            .front
+            .as_ref()
+            .unwrap_or(&self.layers[0].attention_norm);
+        let added = (&*parts, &*nothing);
+        (plan.first).launch(driver, rows, (x, narrow), added, first)?;
+        for (at, layer) in self.layers.iter().enumerate() {
+            (plan.qkv).launch(driver, narrow, &layer.qkv, Sums::Half(qkv))?;
+            plan.attention.launch(driver, rows, qkv, input, attended)?;
+            (plan.output).launch(driver, attended, &layer.output, Sums::Parts(parts))?;
+            let scale = match pre {
+                true => &layer.feed_forward_norm,
+                false => &layer.attention_norm,
+            };
+            let added = (&*parts, &layer.output.bias);
+            (plan.attention_norm).launch(driver, rows, (x, narrow), added, scale)?;
+            (plan.up).launch(driver, narrow, &layer.up, Sums::Half(between))?;
+            (plan.down).launch(driver, between, &layer.down, Sums::Parts(parts))?;
+            let added = (&*parts, &layer.down.bias);
+            // A pre-norm layer's sum is normalized as the next one wants it.
+            let (norm, scale) = match (pre, self.layers.get(at + 1)) {
+                (false, _) => (&plan.feed_forward_norm, &layer.feed_forward_norm),
+                (true, Some(next)) => (&plan.feed_forward_norm, &next.attention_norm),
+                (true, None) => (&plan.last, &layer.feed_forward_norm),
+            };
+            norm.launch(driver, rows, (x, narrow), added, scale)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of rows that a sequence of `n` is padded to.
+fn bucket(n: usize) -> usize {
+    crate::gpu::rows(n).next_multiple_of(MULTIPLE)
+}

@@ -13,8 +13,8 @@ use crate::weights::{Weights, XlmrConfig};
 
 /// An XLM-R encoder on a device.
 ///
-/// The tables of embeddings are not: the rows of one input are gathered from the map, summed on the
-/// host and uploaded, 2 MB for 512 ids of XLM-R-large where the table has 1 GB.
+/// The table of words is not: the rows of one input are gathered from the map, 2 MB for 512 ids of XLM-R-large where the table has 1 GB.
+/// Positions are added on the host, or by our own kernels on a GPU.
 #[derive(Debug)]
 pub struct Encoder {
     weights: Weights,
@@ -79,7 +79,8 @@ impl Encoder {
         &self.config
     }
 
-    /// Encodes one input of 1 to L ids: all hidden states, `[n, d]`. `cancel` is looked at before each layer.
+    /// Encodes one input of 1 to L ids: all hidden states, `[n, d]`. `cancel` is looked at before each layer, or
+    /// on an NVIDIA GPU, where all layers are one call, before the pass.
     ///
     /// # Errors
     /// Of kind `Input` where there are too many ids or one is not in the vocabulary, `Cancelled`, and
@@ -110,9 +111,12 @@ impl Encoder {
                 return Err(Error::input(message));
             }
         }
-        if let Layers::Cuda(stack) = &self.layers {
-            return self.on_cuda(stack, inputs, cancel);
-        }
+        let stack = match &self.layers {
+            Layers::Burn(stack) => stack,
+            Layers::Cuda(stack) => {
+                return self.compute.run(|| self.on_cuda(stack, inputs, cancel));
+            }
+        };
         if self.compute.kernels().is_some() {
             let mut embeddings = Vec::new();
             for (ids, _) in inputs {
@@ -120,12 +124,12 @@ impl Encoder {
                 embeddings.append(&mut self.embed(ids)?);
             }
             let sequences = (inputs.iter()).map(|(ids, rows)| (ids.len(), rows.clone()));
-            return self.layers(embeddings, Sequences::new(sequences), cancel);
+            return self.layers(stack, embeddings, Sequences::new(sequences), cancel);
         }
         // A GPU has a kernel for each of a few lengths: one input at a time, padded.
         let each = inputs.iter().map(|(ids, rows)| {
             let padded = self.compute.rows(ids.len());
-            Ok(self.padded(ids, rows.clone(), padded, cancel)?.0)
+            Ok(self.padded(stack, ids, rows.clone(), padded, cancel)?.0)
         });
         let each = each.collect::<Result<Vec<_>>>()?;
         Ok(Hidden(match each.len() {
@@ -135,8 +139,9 @@ impl Encoder {
     }
 
     /// One input as a sequence of `padded` rows, at least as many as ids.
-    pub(crate) fn padded(
+    fn padded(
         &self,
+        stack: &Stack,
         ids: &[u32],
         rows: Vec<usize>,
         padded: usize,
@@ -149,10 +154,23 @@ impl Encoder {
         let heads = self.config.num_attention_heads as usize;
         let mask = padding_mask(n, padded, heads, self.compute.device());
         self.layers(
+            stack,
             embeddings,
             Sequences::new([(padded, rows)]).masked(mask),
             cancel,
         )
+    }
+
+    /// The same of one input, padded to `padded` rows as for a GPU.
+    #[cfg(test)]
+    pub(crate) fn forward_padded(&self, ids: &[u32], padded: usize) -> Result<Hidden> {
+        match &self.layers {
+            Layers::Burn(stack) => {
+                let all = (0..ids.len()).collect();
+                self.padded(stack, ids, all, padded, &Cancel::new())
+            }
+            Layers::Cuda(_) => Err(Error::device("not Burn's".to_owned())),
+        }
     }
 
     /// One input after the other. The rows of its words go up, and what is asked for comes back to the host, where pooling and head are
@@ -178,6 +196,7 @@ impl Encoder {
     /// Runs packed sequences through the layers and gives the rows that are asked for.
     fn layers(
         &self,
+        stack: &Stack,
         embeddings: Vec<f32>,
         sequences: Sequences,
         cancel: &Cancel,
@@ -191,12 +210,6 @@ impl Encoder {
                 return Ok(Hidden(Tensor::zeros([0, d], device)));
             }
             let data = TensorData::new(embeddings, [1, n, d]);
-            let stack = match &self.layers {
-                Layers::Burn(stack) => stack,
-                Layers::Cuda(_) => {
-                    return Err(Error::device("the layers are not Burn's".to_owned()));
-                }
-            };
             let embeddings = stack.normalize(Tensor::from_data(data, device));
             // Nothing follows the last layer but what is read: other rows are left out. (A GPU would need
             // kernels for one more shape, and waits for nothing.)
@@ -233,6 +246,7 @@ impl Layers {
             let shape = cuda::Shape {
                 width: config.hidden_size as usize,
                 heads: config.num_attention_heads as usize,
+                between: config.intermediate_size as usize,
                 activation: config.hidden_act,
                 eps: config.layer_norm_eps,
                 causal: false,

@@ -140,13 +140,17 @@ impl Session {
             Some(index) => options.image_effort.options(index)?,
             None => ImageSearchOptions::default(),
         };
-        let compute = Compute::with_options(&ComputeOptions {
+        let models = (bundle.experts().iter())
+            .chain(bundle.clip())
+            .map(|weights| weights.meta());
+        let options_of_device = ComputeOptions {
             device: options.device,
             threads: options.threads,
             precision: options.precision,
             tuning: Some(bundle.tuning_file()).filter(|file| file.is_file()),
             burn_alone: false,
-        })?;
+        };
+        let compute = Compute::for_models(&options_of_device, models)?;
         tracing::debug!(device = ?compute.info(), "device");
         let names = bundle
             .manifest()

@@ -16,6 +16,8 @@ pub(super) struct Shape {
     pub(super) layers: u32,
     /// d.
     pub(super) width: u32,
+    /// The width between the matrices of a feed-forward.
+    pub(super) between: u32,
     /// The most rows of a sequence.
     pub(super) longest: u32,
     pub(super) heads: u32,
@@ -53,6 +55,7 @@ impl Layers {
             let of_stack = cuda::Shape {
                 width: shape.width as usize,
                 heads: shape.heads as usize,
+                between: shape.between as usize,
                 activation: shape.activation,
                 eps: shape.eps,
                 causal: shape.causal,

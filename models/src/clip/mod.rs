@@ -18,17 +18,16 @@ use crate::cancel::Cancel;
 use crate::device::Compute;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expert::WarmedUp;
-use crate::gpu::buckets;
 use crate::picture::Picture;
 use crate::tokenizer::{Arriving, Tokenizer};
 use crate::weights::{ClipConfig, ClipTextConfig, Meta, Preprocess, Weights};
 use crate::xlmr::read;
 
-/// The rows of a batch of pictures on a GPU: enough to fill a large one, and few enough for the scores of attention to
+/// The rows of a batch of pictures that Burn sees on a GPU: enough to fill a large one, and few enough for the scores of attention to
 /// fit a small one.
 const GPU_ROWS: usize = 2048;
 
-/// The same on the CPU, where a matrix is read once for all of them.
+/// The same elsewhere; on the CPU, a matrix is read once for all of them.
 const CPU_ROWS: usize = 200;
 
 /// CLIP on a device.
@@ -99,7 +98,8 @@ impl Clip {
         caption_ids(self.tokenizer.get()?, &self.config.text, text)
     }
 
-    /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer.
+    /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer, on an NVIDIA GPU
+    /// before the pass.
     ///
     /// # Errors
     /// Of kind `Tokenizer`, `Cancelled`, and `Device`; `Input` where the tokenizer gives an id that the
@@ -111,7 +111,8 @@ impl Clip {
         self.feature(|| self.text.forward(embeddings, &ids, rows, device, cancel))
     }
 
-    /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer.
+    /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer, on an NVIDIA GPU
+    /// before the pass.
     ///
     /// # Errors
     /// Of kind `Input` where the picture was prepared for another model; `Cancelled` and `Device`.
@@ -120,9 +121,9 @@ impl Clip {
         self.feature(|| self.vision.forward(&pixels, &self.compute, cancel))
     }
 
-    /// The features of pictures, [`batch`](Self::batch) of them at once. On the CPU each is that which
-    /// [`image`](Self::image) gives; on a GPU within rounding of it, and whatever the others are. There, one takes
-    /// as long as a batch.
+    /// The features of pictures, [`batch`](Self::batch) of them at once. On the CPU, and by our own kernels on
+    /// a GPU, each is that which [`image`](Self::image) gives; by Burn on a GPU within rounding of it, and whatever the others are. There,
+    /// one takes as long as a batch.
     ///
     /// # Errors
     /// As [`image`](Self::image).
@@ -177,7 +178,7 @@ impl Clip {
         }
         let (text, vision) = (&self.config.text, &self.config.vision);
         let longest = text.max_position_embeddings as usize;
-        for rows in buckets(longest) {
+        for rows in self.compute.buckets(longest) {
             let ids = vec![text.end_of_text_id; rows.min(longest)];
             let started = Instant::now();
             let embeddings = self.text.embed(&self.weights, &ids)?;

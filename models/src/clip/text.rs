@@ -35,6 +35,7 @@ impl TextTower {
         let shape = Shape {
             layers: text.num_hidden_layers,
             width: text.hidden_size,
+            between: text.intermediate_size,
             longest: text.max_position_embeddings,
             heads: text.num_attention_heads,
             activation: text.hidden_act,

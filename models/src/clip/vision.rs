@@ -39,6 +39,7 @@ impl VisionTower {
         let shape = Shape {
             layers: vision.num_hidden_layers,
             width: vision.hidden_size,
+            between: vision.intermediate_size,
             longest: (vision.image_size / vision.patch_size).pow(2) + 1,
             heads: vision.num_attention_heads,
             activation: vision.hidden_act,

@@ -1,7 +1,7 @@
 //! A device, its memory, launches and graphs, by the driver's API.
 //!
-//! All work of a device goes through one stream, in the order in which it is asked for. What is asked for is safe as long as a kernel
-//! stays inside the memory that it is given; [`kernels`](super::kernels) sees to that.
+//! All work of a device goes through one stream, in the order in which it is asked for, whoever asks. What is recorded is recorded on a
+//! stream of its own. That a kernel stays inside the memory that it is given is seen to where it is launched.
 
 #![allow(unsafe_code)]
 
@@ -39,10 +39,18 @@ pub(crate) struct Driver {
     name: String,
     capability: (i32, i32),
     processors: usize,
+    /// Whether launches may start early.
+    early: bool,
 }
 
 /// Memory of the device.
 pub(super) type Memory<T> = CudaSlice<T>;
+
+/// The oldest driver that this is for, as the driver numbers itself: CUDA 12.0.
+const OLDEST: i32 = 12000;
+
+/// The first one that records launches which start early: CUDA 12.3.
+const EARLY: i32 = 12030;
 
 /// A compiled kernel with what a launch of it needs.
 #[derive(Clone, Debug)]
@@ -69,6 +77,17 @@ impl Driver {
     /// What the driver says.
     pub(crate) fn open(index: usize) -> std::result::Result<Option<Self>, String> {
         let told = |error: cudarc::driver::DriverError| error.to_string();
+        let mut version = 0;
+        // SAFETY: the number is there to be written.
+        let result = unsafe { sys::cuDriverGetVersion(&raw mut version) };
+        result.result().map_err(told)?;
+        if version < OLDEST {
+            return Err(format!(
+                "the driver is for CUDA {}.{}: expected one for 12.0 or later",
+                version / 1000,
+                version % 1000 / 10
+            ));
+        }
         let context = CudaContext::new(index).map_err(told)?;
         let capability = context.compute_capability().map_err(told)?;
         if capability.0 < 8 {
@@ -82,6 +101,7 @@ impl Driver {
             capability,
             processors: context.attribute(processors).map_err(told)?.max(1) as usize,
             stream: context.new_stream().map_err(told)?,
+            early: version >= EARLY,
         }))
     }
 
@@ -134,18 +154,42 @@ impl Driver {
         Ok(pinned)
     }
 
-    /// Copies to the first numbers of `to`, in the background where `from` is [pinned](Self::pinned). `from` must stay as it is
-    /// until [`wait`](Self::wait).
+    /// Copies to the first numbers of `to`, and waits until they are there.
     pub(super) fn send<T: DeviceRepr>(&self, from: &[T], to: &mut Memory<T>) -> Result<()> {
-        self.stream.memcpy_htod(from, to).map_err(failed("upload"))
+        let sent = self.stream.memcpy_htod(from, to);
+        self.wait()?;
+        sent.map_err(failed("upload"))
     }
 
-    /// Copies numbers from `start` on, in the background where `to` is pinned. They are there after [`wait`](Self::wait).
-    pub(super) fn receive(&self, from: &Memory<f32>, start: usize, to: &mut [f32]) -> Result<()> {
-        let from = from.slice(start..start + to.len());
-        self.stream
-            .memcpy_dtoh(&from, to)
-            .map_err(failed("download"))
+    /// One pass: copies `from` to the first bytes of `to`, replays what was recorded, and copies the numbers of `states` from `start` on to
+    /// `answer`. All of it is done when this returns, so that nobody has to think of copies under way.
+    pub(super) fn pass(
+        &self,
+        (from, to): (&[u8], &mut Memory<u8>),
+        recorded: &mut Recorded,
+        (states, start): (&Memory<f32>, usize),
+        answer: &mut [f32],
+    ) -> Result<()> {
+        let states = states.slice(start..start + answer.len());
+        let asked = (self.stream.memcpy_htod(from, to))
+            .map_err(failed("upload"))
+            .and_then(|()| self.replay(recorded))
+            .and_then(|()| (self.stream.memcpy_dtoh(&states, answer)).map_err(failed("download")));
+        // Whatever came of it: copies may be under way.
+        let done = self.wait();
+        asked.and(done)
+    }
+
+    fn replay(&self, recorded: &mut Recorded) -> Result<()> {
+        self.bind()?;
+        // SAFETY: the graph is alive, and nobody else uses it meanwhile. What it was recorded with lives as long as it: see `record`.
+        let launched = unsafe {
+            cudarc::driver::result::graph::launch(
+                recorded.0.cu_graph_exec(),
+                self.stream.cu_stream(),
+            )
+        };
+        launched.map_err(failed("launch"))
     }
 
     /// Waits for everything that was asked for.
@@ -188,7 +232,7 @@ impl Driver {
             sharedMemBytes: kernel.shared as u32,
             hStream: self.stream.cu_stream(),
             attrs: &raw mut early,
-            numAttrs: u32::from(kernel.early),
+            numAttrs: u32::from(kernel.early && self.early),
         };
         let mut places: Vec<*mut c_void> = arguments
             .iter()
@@ -207,15 +251,21 @@ impl Driver {
         result.result().map_err(failed("launch"))
     }
 
-    /// Records what `work` launches instead of running it.
-    pub(super) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Recorded> {
+    /// Records what `work` launches on the device that it is given, instead of running it. Kernels and memory that it launches with must live
+    /// as long as what was recorded.
+    pub(super) fn record(&self, work: impl FnOnce(&Self) -> Result<()>) -> Result<Recorded> {
+        // On a stream of its own: what others ask for meanwhile must not become part of it.
+        let stream = self.context().new_stream().map_err(failed("record"))?;
+        let apart = Self {
+            stream: stream.clone(),
+            name: self.name.clone(),
+            ..*self
+        };
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        self.stream.begin_capture(mode).map_err(failed("record"))?;
-        let done = work();
-        // Ended whatever came of it, so that the stream goes on.
-        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
-        let graph = self.stream.end_capture(flags);
-        done?;
+        stream.begin_capture(mode).map_err(failed("record"))?;
+        // Where this fails the recording ends with its stream.
+        work(&apart)?;
+        let graph = stream.end_capture(sys::CUgraphInstantiate_flags(0));
         match graph.map_err(failed("record"))? {
             Some(graph) => Ok(Recorded(graph)),
             None => Err(Error::device("CUDA: nothing was recorded".to_owned())),
@@ -225,13 +275,6 @@ impl Driver {
     /// Makes the device that of the calling thread.
     pub(super) fn bind(&self) -> Result<()> {
         self.context().bind_to_thread().map_err(failed("bind"))
-    }
-}
-
-impl Recorded {
-    /// Runs the launches again, after everything that was asked for before.
-    pub(super) fn replay(&mut self) -> Result<()> {
-        self.0.launch().map_err(failed("launch"))
     }
 }
 

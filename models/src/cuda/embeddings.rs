@@ -9,7 +9,7 @@ use super::driver::{Driver, Memory};
 use super::kernels::Rows;
 use super::{Given, failed};
 use crate::error::{Error, Result};
-use crate::weights::{Precision, StoredMatrix, Weights};
+use crate::weights::{Precision, StoredMatrix, Weights, finite};
 
 /// Bytes before the positions: the number of rows that are not padding, and room.
 pub(super) const HEADER: usize = 16;
@@ -31,6 +31,8 @@ pub(super) struct Input {
     host: PinnedHostSlice<u8>,
     pub(super) device: Memory<u8>,
     width: usize,
+    /// Bytes of the sequence that was put together last.
+    filled: usize,
 }
 
 impl Embeddings {
@@ -47,7 +49,12 @@ impl Embeddings {
         let stored = weights.stored_matrix(&name)?;
         Ok(Self {
             weights: weights.clone(),
-            stored: stored.filter(|stored| stored.precision != Precision::Q4),
+            // What cannot be expanded there is read number by number.
+            stored: stored.filter(|stored| match stored.precision {
+                Precision::F32 | Precision::F16 => true,
+                Precision::Q8 => stored.scales.is_some(),
+                Precision::Q4 => false,
+            }),
             name,
             table: driver.upload(&table)?,
         })
@@ -62,29 +69,30 @@ impl Embeddings {
         }
     }
 
+    /// How many positions there are.
+    pub(super) fn positions(&self, width: usize) -> usize {
+        self.table.len() / width.max(1)
+    }
+
     /// Puts the rows of `ids` into `words`, and their scales, where they have some, into `scales`.
     fn gather(&self, ids: &[u32], words: &mut [u8], scales: &mut [u8]) -> Result<()> {
         let Some(stored) = &self.stored else {
             return copy_f32(&self.weights.rows(&self.name, ids)?, words);
         };
-        let size = stored.weights.len() / stored.rows.max(1);
+        let size = stored.width * self.rows().bytes();
         let rows = words.chunks_exact_mut(size.max(1));
         for ((row, scale), &id) in rows.zip(scales.chunks_exact_mut(4)).zip(ids) {
             let id = id as usize;
             let Some(word) = stored.weights.get(id * size..(id + 1) * size) else {
-                let message = format!(
-                    "id {id} is not a row of {}, which has {}",
-                    self.name, stored.rows
-                );
+                let (name, count) = (&self.name, stored.rows);
+                let message = format!("id {id} is not a row of {name}, which has {count}");
                 return Err(Error::input(message));
             };
             row.copy_from_slice(word);
             if let Some(scales) = &stored.scales {
-                let Some(bytes) = scales.get(id * 4..id * 4 + 4) else {
-                    let message = format!("{}: there is no scale for row {id}", self.name);
-                    return Err(Error::model(self.weights.container().path(), message));
-                };
-                scale.copy_from_slice(bytes);
+                let bytes = scales.slice(id as u64 * 4..id as u64 * 4 + 4)?;
+                finite(&bytes, &self.name, f32::is_finite)?;
+                scale.copy_from_slice(&bytes);
             }
         }
         Ok(())
@@ -109,6 +117,7 @@ impl Input {
             host: driver.pinned(bytes)?,
             device: driver.zeros(bytes)?,
             width,
+            filled: 0,
         })
     }
 
@@ -127,10 +136,9 @@ impl Input {
         HEADER + rows * 8
     }
 
-    /// Sends a sequence, padded to `rows` rows. What is padded is some finite numbers.
-    pub(super) fn send(
+    /// Puts a sequence together, padded to `rows` rows. What is padded is some finite numbers.
+    pub(super) fn fill(
         &mut self,
-        driver: &Driver,
         given: Given<'_>,
         embeddings: Option<&Embeddings>,
         rows: usize,
@@ -150,7 +158,7 @@ impl Input {
         match (given, embeddings) {
             (Given::Ids(ids, positions), Some(embeddings)) => {
                 embeddings.gather(ids, row, scales)?;
-                let most = embeddings.table.len() / self.width;
+                let most = embeddings.positions(self.width);
                 for (place, &position) in places.chunks_exact_mut(4).zip(positions) {
                     if position as usize >= most {
                         let message = format!("position {position} of a model that has {most}");
@@ -162,7 +170,14 @@ impl Input {
             (Given::Rows(given), None) => copy_f32(given, row)?,
             _ => return Err(Error::device("CUDA: input of another kind".to_owned())),
         }
-        driver.send(&host[..total], &mut self.device)
+        self.filled = total;
+        Ok(())
+    }
+
+    /// What there is to send, and where it goes.
+    pub(super) fn sent(&mut self) -> Result<(&[u8], &mut Memory<u8>)> {
+        let host = self.host.as_slice().map_err(failed("pinned memory"))?;
+        Ok((&host[..self.filled], &mut self.device))
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::MULTIPLE;
 use super::driver::{Driver, Kernel, Memory};
 use super::embeddings::Input;
 use super::program::Source;
@@ -12,9 +13,6 @@ const ATTENTION: &str = include_str!("kernels/attention.cu");
 const NORM: &str = include_str!("kernels/norm.cu");
 const EMBED: &str = include_str!("kernels/embed.cu");
 
-/// What rows, inputs and outputs of a product are multiples of.
-pub(super) const MULTIPLE: usize = 64;
-
 /// Attention of all heads over one sequence.
 #[derive(Debug)]
 pub(super) struct Attention {
@@ -24,15 +22,10 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    /// # Errors
-    /// Of kind `Device`; also where a head is not of 16, 32 or 64 values.
+    /// For heads of 16, 32 or 64 values.
     pub(super) fn build(driver: &Driver, width: usize, heads: usize, causal: bool) -> Result<Self> {
         let head = width / heads.max(1);
-        if ![16, 32, 64].contains(&head) || head * heads != width {
-            return Err(Error::device(format!(
-                "the CUDA kernels attend with heads of 16, 32 or 64 values, not {heads} of {head}: use --device wgpu or cpu"
-            )));
-        }
+        fits([16, 32, 64].contains(&head) && head * heads == width)?;
         let scale = std::f64::consts::LOG2_E / (head as f64).sqrt();
         // Queries, and for each group of warps keys and values of two blocks.
         let shared = 9 * 64 * head * 2;
@@ -108,16 +101,16 @@ impl Rows {
 pub(super) struct Embed {
     kernel: Kernel,
     width: usize,
-    positions: bool,
+    positions: usize,
 }
 
 impl Embed {
-    /// For rows of `width`; with `positions`, a table's rows are added.
+    /// For rows of `width`; rows of a table of so many `positions` are added, where there are any.
     pub(super) fn build(
         driver: &Driver,
         width: usize,
         rows: Rows,
-        positions: bool,
+        positions: usize,
     ) -> Result<Self> {
         let kind = match rows {
             Rows::F32 => 0,
@@ -127,7 +120,7 @@ impl Embed {
         let source = Source::default()
             .define("D", width)
             .define("KIND", kind)
-            .define("POSITIONS", u8::from(positions))
+            .define("POSITIONS", positions)
             .part(COMMON)
             .part(EMBED);
         let kernel = Kernel {
@@ -157,7 +150,7 @@ impl Embed {
         fits(
             x.len() >= rows * self.width
                 && input.device.len() >= room
-                && table.is_some() == self.positions,
+                && table.map_or(0, |table| table.len()) == self.positions * self.width,
         )?;
         let input = driver.address(&input.device);
         let arguments = [
@@ -167,8 +160,7 @@ impl Embed {
             table.map_or(0, |table| driver.address(table)),
             driver.address(x),
         ];
-        // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, x for as many in f32, and
-        // places inside the table were checked when the input was sent.
+        // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, x no place is outside the table.
         unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::MULTIPLE;
 use super::driver::Driver;
-use super::kernels::MULTIPLE;
 use super::product::{Product, Sums};
 use super::upload;
 use crate::error::Result;
@@ -16,6 +16,8 @@ use crate::weights::Weights;
 pub(crate) struct Matrix {
     driver: Arc<Driver>,
     weight: upload::Matrix,
+    /// The number of inputs before padding.
+    inputs: usize,
     bias: Vec<f32>,
     /// The kernel for each number of rows.
     products: Mutex<HashMap<usize, Product>>,
@@ -25,7 +27,7 @@ impl Matrix {
     /// Uploads a matrix; its bias, where there is one, stays on the host. Both are named in full.
     ///
     /// # Errors
-    /// Of kind `Model` where a number of rows or columns is no multiple of 64, or a weight is too large for `f16`; of kind
+    /// Of kind `Model` where the number of outputs is no multiple of 64, or a weight is too large for `f16`; of kind
     /// `File`, `Device`.
     pub(crate) fn load(
         driver: &Arc<Driver>,
@@ -33,12 +35,13 @@ impl Matrix {
         matrix: &str,
         bias: Option<&str>,
     ) -> Result<Self> {
-        let weight = upload::Matrix::load(driver, weights, &[(matrix, None)])?;
+        let (weight, inputs) = upload::Matrix::padded(driver, weights, matrix)?;
         let bias = bias.map(|bias| weights.f32s(bias)).transpose()?;
         Ok(Self {
             driver: driver.clone(),
             bias: bias.unwrap_or_else(|| vec![0.0; weight.outputs]),
             weight,
+            inputs,
             products: Mutex::default(),
         })
     }
@@ -60,10 +63,10 @@ impl Matrix {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let shape = (rows, weight.outputs, weight.inputs);
-                new.insert(Product::whole(driver, shape)?)
+                new.insert(Product::bare(driver, shape)?)
             }
         };
-        let mut half = upload::halves(x);
+        let mut half = upload::padded(&upload::halves(x), (self.inputs, weight.inputs));
         half.resize(rows * weight.inputs, 0);
         let x = driver.upload(&half)?;
         let mut sums = driver.zeros::<f32>(rows * weight.outputs)?;

@@ -40,7 +40,7 @@ mod stack;
 #[cfg(feature = "cuda")]
 mod upload;
 
-use crate::weights::Activation;
+use crate::weights::{Activation, Meta};
 
 #[cfg(not(feature = "cuda"))]
 pub(crate) use absent::{Driver, Matrix, Stack};
@@ -52,6 +52,9 @@ pub(crate) use matrix::Matrix;
 pub(crate) use self_test::self_test;
 #[cfg(feature = "cuda")]
 pub(crate) use stack::Stack;
+
+/// What rows, inputs and outputs of a product are multiples of.
+pub(crate) const MULTIPLE: usize = 64;
 
 /// Where a layer normalizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +71,63 @@ pub(crate) enum Order {
 pub(crate) struct Shape {
     pub(crate) width: usize,
     pub(crate) heads: usize,
+    /// The width between the matrices of a feed-forward.
+    pub(crate) between: usize,
     pub(crate) activation: Activation,
     pub(crate) eps: f64,
     pub(crate) causal: bool,
     pub(crate) order: Order,
     /// The most rows of a sequence.
     pub(crate) longest: usize,
+}
+
+impl Shape {
+    /// Why the kernels cannot take it.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+    fn problem(&self) -> Option<String> {
+        problem(self.width, self.heads, self.between)
+    }
+}
+
+/// Why the kernels cannot take a model.
+pub(crate) fn refused(meta: &Meta) -> Option<String> {
+    let xlmr = (meta.xlmr().into_iter())
+        .map(|it| (it.hidden_size, it.num_attention_heads, it.intermediate_size));
+    let clip = meta.clip().into_iter().flat_map(|it| {
+        let (text, vision) = (&it.text, &it.vision);
+        [
+            (
+                text.hidden_size,
+                text.num_attention_heads,
+                text.intermediate_size,
+            ),
+            (
+                vision.hidden_size,
+                vision.num_attention_heads,
+                vision.intermediate_size,
+            ),
+        ]
+    });
+    xlmr.chain(clip).find_map(|(width, heads, between)| {
+        problem(width as usize, heads as usize, between as usize)
+    })
+}
+
+fn problem(width: usize, heads: usize, between: usize) -> Option<String> {
+    let head = width / heads.max(1);
+    let fits = |size: usize| size > 0 && size.is_multiple_of(MULTIPLE);
+    if fits(width)
+        && width <= 4096
+        && fits(between)
+        && [16, 32, 64].contains(&head)
+        && head * heads == width
+    {
+        return None;
+    }
+    Some(format!(
+        "layers of {width} values with {heads} heads and {between} values in between: the CUDA kernels take multiples of 64 up to 4096, \
+         and heads of 16, 32 or 64 values"
+    ))
 }
 
 /// The names of a layer's tensors: each stands before `.weight` and `.bias`.

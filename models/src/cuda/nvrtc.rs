@@ -13,8 +13,8 @@ use libloading::Library;
 const NAMES: [&str; 4] = if cfg!(windows) {
     [
         "nvrtc64_130_0.dll",
-        "nvrtc64_120_0.dll",
-        "nvrtc64_112_0.dll",
+        "nvrtc64_130.dll",
+        "nvrtc64.dll",
         "nvrtc.dll",
     ]
 } else {

@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use super::MULTIPLE;
 use super::driver::{Driver, Kernel, Memory};
-use super::kernels::{COMMON, MULTIPLE, fits};
+use super::kernels::{COMMON, fits};
 use super::program::Source;
 use super::upload::Matrix;
 use crate::error::Result;
@@ -19,7 +20,7 @@ const STAGES: usize = 6;
 /// The most parts that K is divided into.
 pub(super) const MOST_PARTS: usize = 8;
 
-/// What one block computes of a product, with what it was measured to cost on an H100 (`benches/results/2026-11-26-gpu.md`).
+/// What one block computes of a product, with about what it was measured to cost on an H100.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Tile {
     rows: usize,
@@ -64,7 +65,8 @@ pub(super) struct Product {
     tile: Tile,
     parts: usize,
     shape: (usize, usize, usize),
-    whole: bool,
+    /// Whether the result is in half precision.
+    half: bool,
 }
 
 /// Where a product's sums go.
@@ -86,14 +88,14 @@ impl Product {
         Self::build(driver, shape, tile, (1, false), activation)
     }
 
-    /// The same without either, as sums over parts of the inputs, for a norm to add up.
+    /// The same without either, as sums in `f32` over parts of the inputs, for a norm to add up.
     pub(super) fn parted(driver: &Driver, shape: (usize, usize, usize)) -> Result<Self> {
         let (tile, parts) = choose(driver, shape, MOST_PARTS);
         Self::build(driver, shape, tile, (parts, true), None)
     }
 
     /// The same in one part.
-    pub(super) fn whole(driver: &Driver, shape: (usize, usize, usize)) -> Result<Self> {
+    pub(super) fn bare(driver: &Driver, shape: (usize, usize, usize)) -> Result<Self> {
         let (tile, parts) = choose(driver, shape, 1);
         Self::build(driver, shape, tile, (parts, true), None)
     }
@@ -124,6 +126,7 @@ impl Product {
             let source = source
                 .define("GROUPS", groups)
                 .define("WIDTH", tile.width)
+                .define("STAGES", STAGES)
                 .part(COMMON)
                 .part(EPILOGUE)
                 .part(&multiply_tile(tile.width))
@@ -145,7 +148,7 @@ impl Product {
             tile,
             parts,
             shape: (rows, outputs, inputs),
-            whole: !apart,
+            half: !apart,
         })
     }
 
@@ -163,7 +166,7 @@ impl Product {
         to: Sums<'_>,
     ) -> Result<()> {
         let (rows, outputs, inputs) = self.shape;
-        let (to, room, whole) = match to {
+        let (to, room, half) = match to {
             Sums::Half(to) => (driver.address(to), to.len(), true),
             Sums::Parts(to) => (driver.address(to), to.len(), false),
         };
@@ -171,7 +174,7 @@ impl Product {
             (matrix.outputs, matrix.inputs) == (outputs, inputs)
                 && x.len() >= rows * inputs
                 && room >= self.parts * rows * outputs
-                && whole == self.whole,
+                && half == self.half,
         )?;
         let grid = [outputs / self.tile.width, rows / self.tile.rows, self.parts];
         let arguments = [

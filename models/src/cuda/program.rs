@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
@@ -56,13 +56,17 @@ impl Source {
             return Ok(function.clone());
         }
         driver.bind()?;
-        let kept = cache_folder().join("cuda").join(format!("{key}.cubin"));
-        let function = match read(&kept).and_then(|binary| load(context, binary).ok()) {
+        let kept = cache_folder().map(|folder| folder.join("cuda").join(format!("{key}.cubin")));
+        let known = kept.as_deref().and_then(read);
+        let function = match known.and_then(|binary| load(context, binary).ok()) {
             Some(function) => function,
             None => {
                 let binary = compile(&self.0, &target)?;
-                keep(&kept, &binary);
-                load(context, binary).map_err(failed("load a kernel"))?
+                if let Some(kept) = &kept {
+                    keep(kept, &binary);
+                }
+                load(context, binary)
+                    .map_err(failed("load a kernel (is the driver older than libnvrtc?)"))?
             }
         };
         function
@@ -146,7 +150,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// Keeps machine code for the next process. Where that fails, the next one compiles anew.
-fn keep(path: &PathBuf, binary: &[u8]) {
+fn keep(path: &Path, binary: &[u8]) {
     let bytes = [Hash::of(binary).as_bytes(), binary].concat();
     let kept = (path.parent().map_or(Ok(()), std::fs::create_dir_all))
         .map_err(|error| error.to_string())

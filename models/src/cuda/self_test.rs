@@ -37,7 +37,7 @@ fn answer(driver: &Arc<Driver>, rows: usize) -> Result<Vec<f32>> {
             .collect();
         let shape = (bias.len(), WIDTH);
         let matrix = Matrix::new(driver, &halves(&weight), &bias, shape);
-        matrix.unwrap_or_else(|| Err(Error::device("the self-test does not fit".to_owned())))
+        matrix.map_err(|problem| Error::device(format!("the self-test: {problem:?}")))
     };
     let scale = || -> Result<Scale> {
         Ok(Scale {
@@ -60,6 +60,7 @@ fn answer(driver: &Arc<Driver>, rows: usize) -> Result<Vec<f32>> {
         eps: EPS,
         causal: false,
         order: Order::PostNorm,
+        between: WIDTH,
         longest: rows,
     };
     let stack = Stack::new(driver, shape, (None, None), vec![layer])?;

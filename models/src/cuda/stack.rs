@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::PinnedHostSlice;
 
+use super::MULTIPLE;
 use super::driver::{Driver, Memory, Recorded};
 use super::embeddings::{Embeddings, Input};
-use super::kernels::{Attention, Embed, Kind, MULTIPLE, Norm, Rows, Scale};
+use super::kernels::{Attention, Embed, Kind, Norm, Rows, Scale};
 use super::product::{MOST_PARTS, Product, Sums};
 use super::upload::Matrix;
 use super::{Given, Names, Order, Shape, failed};
@@ -41,8 +42,8 @@ pub(super) struct Layer {
 #[derive(Debug)]
 struct State {
     buffers: Buffers,
-    /// A recording for each number of rows.
-    recorded: HashMap<usize, Recorded>,
+    /// A recording for each number of rows, with the kernels in it, which must live as long.
+    recorded: HashMap<usize, (Recorded, Plan)>,
 }
 
 #[derive(Debug)]
@@ -64,6 +65,7 @@ struct Buffers {
 }
 
 /// The kernels of a pass over so many rows.
+#[derive(Debug)]
 struct Plan {
     embed: Embed,
     first: Norm,
@@ -123,6 +125,9 @@ impl Stack {
         front: Option<&str>,
         names: impl Iterator<Item = Names>,
     ) -> Result<Self> {
+        if let Some(problem) = shape.problem() {
+            return Err(Error::model(weights.container().path(), problem));
+        }
         let (embeddings, norm) = match front {
             Some(name) => (
                 Some(Embeddings::load(driver, weights, name)?),
@@ -141,11 +146,10 @@ impl Stack {
         (embeddings, front): (Option<Embeddings>, Option<Scale>),
         layers: Vec<Layer>,
     ) -> Result<Self> {
-        let Some(layer) = layers.first() else {
+        if layers.is_empty() {
             return Err(Error::device("a stack without layers".to_owned()));
-        };
+        }
         let (rows, width) = (bucket(shape.longest), shape.width);
-        let between = layer.up.outputs;
         let state = State {
             buffers: Buffers {
                 input: Input::new(driver, rows, width)?,
@@ -153,15 +157,13 @@ impl Stack {
                 narrow: driver.zeros(rows * width)?,
                 qkv: driver.zeros(rows * 3 * width)?,
                 attended: driver.zeros(rows * width)?,
-                between: driver.zeros(rows * between)?,
+                between: driver.zeros(rows * shape.between)?,
                 parts: driver.zeros(MOST_PARTS * rows * width)?,
                 nothing: driver.zeros(width)?,
                 answer: driver.pinned(rows * width)?,
             },
             recorded: HashMap::new(),
         };
-        // Told now, not with the first input.
-        Attention::build(driver, width, shape.heads, shape.causal)?;
         Ok(Self {
             driver: driver.clone(),
             shape,
@@ -192,17 +194,16 @@ impl Stack {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { buffers, recorded } = &mut *state;
         let embeddings = self.embeddings.as_ref();
-        (buffers.input).send(driver, given, embeddings, padded)?;
-        let recording = match recorded.entry(padded) {
+        buffers.input.fill(given, embeddings, padded)?;
+        let (recording, _) = match recorded.entry(padded) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(self.record(padded, buffers)?),
         };
-        recording.replay()?;
         let answer = (buffers.answer.as_mut_slice()).map_err(failed("pinned memory"))?;
         let start = first * width;
         let answer = &mut answer[start..(last + 1) * width];
-        driver.receive(&buffers.x, start, answer)?;
-        driver.wait()?;
+        let sent = buffers.input.sent()?;
+        driver.pass(sent, recording, (&buffers.x, start), answer)?;
         if rows.len() == last + 1 - first {
             return Ok(answer.to_vec());
         }
@@ -213,19 +214,22 @@ impl Stack {
         Ok(out)
     }
 
-    /// Records a pass over what has been sent.
-    fn record(&self, rows: usize, buffers: &mut Buffers) -> Result<Recorded> {
+    /// Records a pass over a sequence like the one that has been put together.
+    fn record(&self, rows: usize, buffers: &mut Buffers) -> Result<(Recorded, Plan)> {
         let driver = &*self.driver;
         let plan = self.plan(rows)?;
+        let (from, to) = buffers.input.sent()?;
+        driver.send(from, to)?;
         // Once as it is, because the driver loads a kernel with its first launch.
-        self.run(&plan, rows, buffers)?;
+        self.run(driver, &plan, rows, buffers)?;
         driver.wait()?;
-        driver.record(|| self.run(&plan, rows, buffers))
+        let recorded = driver.record(|apart| self.run(apart, &plan, rows, buffers))?;
+        Ok((recorded, plan))
     }
 
     fn plan(&self, rows: usize) -> Result<Plan> {
-        let (driver, shape, layer) = (&*self.driver, &self.shape, &self.layers[0]);
-        let (width, between) = (shape.width, layer.up.outputs);
+        let (driver, shape) = (&*self.driver, &self.shape);
+        let (width, between) = (shape.width, shape.between);
         let inner = match shape.order {
             Order::PreNorm => Kind::Before,
             Order::PostNorm => Kind::After,
@@ -240,8 +244,8 @@ impl Stack {
         let down = Product::parted(driver, (rows, width, between))?;
         let activation = Some(shape.activation);
         let (sent, positions) = match &self.embeddings {
-            Some(embeddings) => (embeddings.rows(), true),
-            None => (Rows::F32, false),
+            Some(embeddings) => (embeddings.rows(), embeddings.positions(width)),
+            None => (Rows::F32, 0),
         };
         Ok(Plan {
             embed: Embed::build(driver, width, sent, positions)?,
@@ -257,9 +261,8 @@ impl Stack {
         })
     }
 
-    /// Launches a pass over `rows` rows of what was sent.
-    fn run(&self, plan: &Plan, rows: usize, buffers: &mut Buffers) -> Result<()> {
-        let driver = &*self.driver;
+    /// Launches a pass over `rows` rows of what was sent, on `driver` or where it records.
+    fn run(&self, driver: &Driver, plan: &Plan, rows: usize, buffers: &mut Buffers) -> Result<()> {
         let Buffers {
             input,
             x,

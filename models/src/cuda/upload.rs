@@ -7,8 +7,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
+use super::MULTIPLE;
 use super::driver::{Driver, Memory};
-use super::kernels::MULTIPLE;
 use crate::error::{Error, Result};
 use crate::weights::{Precision, Weights};
 
@@ -46,41 +46,83 @@ impl Matrix {
             outputs += of_outputs;
         }
         let inputs = weight.len() / outputs.max(1);
-        let matrix = Self::new(driver, &weight, &bias, (outputs, inputs));
-        matrix.ok_or_else(|| {
-            let name = names.first().map_or("", |name| name.0);
-            let message = format!(
-                "{name}: {outputs} × {inputs} weights: the CUDA kernels need multiples of {MULTIPLE}; use --device \
-                 wgpu or cpu"
-            );
-            Error::model(weights.container().path(), message)
-        })?
+        let name = names.first().map_or("", |name| name.0);
+        Self::new(driver, &weight, &bias, (outputs, inputs))
+            .map_err(|problem| problem.of(weights, name))
     }
 
-    /// From numbers. `None` where the kernels cannot take the shape.
+    /// A matrix without a bias, with zeros up to the next number of inputs that the kernels take; and how many it has.
+    pub(super) fn padded(driver: &Driver, weights: &Weights, name: &str) -> Result<(Self, usize)> {
+        let shape = (weights.info(name)).map_or(&[][..], |info| &info.shape[..]);
+        let outputs = shape.first().map_or(0, |&outputs| outputs as usize);
+        let weight = bits(weights, name)?;
+        let inputs = weight.len() / outputs.max(1);
+        let width = inputs.next_multiple_of(MULTIPLE);
+        let weight = padded(&weight, (inputs, width));
+        let matrix = Self::new(driver, &weight, &vec![0.0; outputs], (outputs, width));
+        Ok((matrix.map_err(|problem| problem.of(weights, name))?, inputs))
+    }
+
+    /// From numbers.
     pub(super) fn new(
         driver: &Driver,
         weight: &[u16],
         bias: &[f32],
         (outputs, inputs): (usize, usize),
-    ) -> Option<Result<Self>> {
+    ) -> std::result::Result<Self, Problem> {
         let fits = |size: usize| size > 0 && size.is_multiple_of(MULTIPLE);
-        if !fits(outputs) || !fits(inputs) || weight.len() != outputs * inputs {
-            return None;
+        if !fits(outputs)
+            || !fits(inputs)
+            || weight.len() != outputs * inputs
+            || bias.len() != outputs
+        {
+            return Err(Problem::Shape(outputs, inputs));
         }
-        if bias.len() != outputs {
-            return None;
-        }
-        let place = || {
-            Ok(Self {
-                weight: driver.upload(weight)?,
-                bias: driver.upload(bias)?,
-                outputs,
-                inputs,
-            })
-        };
-        Some(place())
+        Ok(Self {
+            weight: driver.upload(weight).map_err(Problem::Device)?,
+            bias: driver.upload(bias).map_err(Problem::Device)?,
+            outputs,
+            inputs,
+        })
     }
+}
+
+/// Why a matrix is not on the device.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The kernels cannot take so many outputs and inputs.
+    Shape(usize, usize),
+    Device(Error),
+}
+
+impl Problem {
+    fn of(self, weights: &Weights, name: &str) -> Error {
+        match self {
+            Self::Shape(outputs, inputs) => {
+                let message = format!(
+                    "{name}: {outputs} × {inputs} weights: the CUDA kernels take multiples of {MULTIPLE}"
+                );
+                Error::model(weights.container().path(), message)
+            }
+            Self::Device(error) => error,
+        }
+    }
+}
+
+/// Rows of `width` numbers with zeros up to `wide`.
+pub(super) fn padded(rows: &[u16], (width, wide): (usize, usize)) -> Vec<u16> {
+    if width == wide {
+        return rows.to_vec();
+    }
+    let count = rows.len() / width.max(1);
+    let mut out = vec![0; count * wide];
+    for (to, from) in out
+        .chunks_exact_mut(wide.max(1))
+        .zip(rows.chunks_exact(width.max(1)))
+    {
+        to[..width].copy_from_slice(from);
+    }
+    out
 }
 
 /// Numbers in half precision, as their bits.

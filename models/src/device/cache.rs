@@ -15,10 +15,17 @@ pub fn set_cache_dir(path: impl Into<PathBuf>) -> bool {
     CHOSEN.set(path.into()).is_ok()
 }
 
-/// The folder, which need not be there.
-pub(crate) fn folder() -> PathBuf {
+/// The folder, which need not be there. Where the user has none, one of the system's for everybody's temporary files.
+#[cfg_attr(not(any(feature = "wgpu", feature = "cuda-burn")), allow(dead_code))]
+pub(super) fn folder() -> PathBuf {
+    own_folder().unwrap_or_else(|| std::env::temp_dir().join("morelet"))
+}
+
+/// The same where it is the user's own, so that code which lies there may be run.
+#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+pub(crate) fn own_folder() -> Option<PathBuf> {
     if let Some(chosen) = CHOSEN.get() {
-        return chosen.clone();
+        return Some(chosen.clone());
     }
     let set = |name: &str| {
         std::env::var_os(name)
@@ -26,7 +33,7 @@ pub(crate) fn folder() -> PathBuf {
             .map(PathBuf::from)
     };
     if let Some(named) = set(VARIABLE) {
-        return named;
+        return Some(named);
     }
     let user = if cfg!(windows) {
         set("LOCALAPPDATA")
@@ -37,5 +44,5 @@ pub(crate) fn folder() -> PathBuf {
         let xdg = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
         xdg.or_else(|| set("HOME").map(|home| home.join(".cache")))
     };
-    user.unwrap_or_else(std::env::temp_dir).join("morelet")
+    user.map(|user| user.join("morelet"))
 }

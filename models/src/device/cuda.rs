@@ -25,23 +25,13 @@ fn found() -> Result<usize, String> {
 
 /// Makes sure that libnvrtc can be loaded by its name, as it will be.
 fn library() -> Result<(), String> {
+    let toolkit = toolkit().into_iter();
+    let toolkit = toolkit.flat_map(|folder| ["lib64", "lib", "bin"].map(|name| folder.join(name)));
+    // One beside the program or of the toolkit that was named goes before the system's.
+    let folders = program_folder().into_iter().chain(toolkit);
+    let _ = folders.into_iter().any(|folder| nvrtc::load_from(&folder));
     if nvrtc::is_loadable() {
         return Ok(());
-    }
-    let folders = [program_folder()]
-        .into_iter()
-        .chain(
-            toolkit()
-                .map(|toolkit| ["lib64", "lib", "bin"].map(|name| toolkit.join(name)))
-                .into_iter()
-                .flatten()
-                .map(Some),
-        )
-        .flatten();
-    for folder in folders {
-        if nvrtc::load_from(&folder) && nvrtc::is_loadable() {
-            return Ok(());
-        }
     }
     Err("libnvrtc was not found: put it beside the program, or set CUDA_PATH to the folder of a CUDA \
          toolkit"
@@ -174,24 +164,24 @@ fn by_burn(_: usize, _: Trial<'_>, reason: &str) -> Result<Opened, String> {
     ))
 }
 
-/// A device that our own kernels answered rightly on, once in the life of the process; `None` where it is too old for them.
+/// A device that our own kernels answered rightly on, tried until it has once in the life of the process; `None` where it is too old for
+/// them.
 fn by_ours(index: usize) -> Result<Option<Arc<Driver>>, String> {
-    type Outcome = Result<Option<Arc<Driver>>, String>;
-    static DONE: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
+    static DONE: Mutex<Vec<(usize, Option<Arc<Driver>>)>> = Mutex::new(Vec::new());
     let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, outcome)) = done.iter().find(|(tried, _)| *tried == index) {
-        return outcome.clone();
+    if let Some((_, driver)) = done.iter().find(|(tried, _)| *tried == index) {
+        return Ok(driver.clone());
     }
-    let tried = || {
+    let tried = || -> Result<Option<Arc<Driver>>, String> {
         let Some(driver) = Driver::open(index)?.map(Arc::new) else {
             return Ok(None);
         };
         self_test(&driver)?;
         Ok(Some(driver))
     };
-    let outcome = guarded(tried).and_then(|outcome| outcome);
-    done.push((index, outcome.clone()));
-    outcome
+    let driver = guarded(tried)??;
+    done.push((index, driver.clone()));
+    Ok(driver)
 }
 
 /// Every device with what came of its trial.

@@ -33,12 +33,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use crate::cuda::Driver;
+use crate::cuda::{Driver, refused};
 use crate::error::{Error, Result};
 pub use crate::gpu::ComputeType;
 use crate::kernels::{Kernels, awake};
+use crate::weights::Meta;
 #[cfg(feature = "cuda")]
-pub(crate) use cache::folder as cache_folder;
+pub(crate) use cache::own_folder as cache_folder;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use cache::set_cache_dir;
 pub use options::ComputeOptions;
@@ -113,7 +114,7 @@ struct Inner {
     kernels: Option<&'static Kernels>,
     /// The GPU that computes a model's layers by kernels of our own. What else there is to compute is computed by Burn on the host.
     driver: Option<Arc<Driver>>,
-    /// Held by the one run that a GPU computes at a time.
+    /// Held by the one run that a GPU computes for this device at a time.
     turn: Mutex<()>,
 }
 
@@ -171,6 +172,32 @@ impl Compute {
             "device chosen"
         );
         Ok(compute)
+    }
+
+    /// The same for these models: `auto` passes a device over whose kernels cannot take one of them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_models<'a>(
+        options: &ComputeOptions,
+        models: impl IntoIterator<Item = &'a Meta>,
+    ) -> Result<Self> {
+        let compute = Self::with_options(options)?;
+        if options.device != DeviceRequest::Auto || compute.driver().is_none() {
+            return Ok(compute);
+        }
+        let Some(reason) = models.into_iter().find_map(refused) else {
+            return Ok(compute);
+        };
+        let passed_over = format!("{}: {reason}", compute.info().used);
+        let mut other = Self::with_options(&ComputeOptions {
+            burn_alone: true,
+            ..options.clone()
+        })?;
+        if let Some(inner) = Arc::get_mut(&mut other.0) {
+            inner.info.reasons.insert(0, passed_over);
+        }
+        Ok(other)
     }
 
     #[cfg(feature = "cpu")]
@@ -335,10 +362,7 @@ impl Compute {
 
     /// Whether it is a GPU that Burn computes on, where shapes are padded and weights stay packed.
     pub(crate) fn is_burns_gpu(&self) -> bool {
-        if self.0.driver.is_some() {
-            return false;
-        }
-        self.is_gpu()
+        self.is_gpu() && self.0.driver.is_none()
     }
 
     /// The number of rows that a sequence of `n` has here: on a GPU, the next of a few.
@@ -348,6 +372,18 @@ impl Compute {
         } else {
             n
         }
+    }
+
+    /// Every number of rows that sequences of up to `longest` rows have on a GPU, in order.
+    pub(crate) fn buckets(&self, longest: usize) -> Vec<usize> {
+        let mut buckets = crate::gpu::buckets(longest);
+        if self.0.driver.is_some() {
+            for rows in &mut buckets {
+                *rows = rows.next_multiple_of(crate::cuda::MULTIPLE);
+            }
+            buckets.dedup();
+        }
+        buckets
     }
 
     /// Runs `work` where the device wants it (the CPU's in its own pool of threads) and turns a panic

@@ -36,6 +36,7 @@ impl Proved {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trial<'a> {
     precision: Option<ComputeType>,
+    #[cfg(feature = "cuda")]
     burn_alone: bool,
     tuning: Option<&'a Path>,
 }
@@ -44,6 +45,7 @@ impl<'a> Trial<'a> {
     pub(super) fn new(options: &'a ComputeOptions) -> Self {
         Self {
             precision: options.precision,
+            #[cfg(feature = "cuda")]
             burn_alone: options.burn_alone,
             tuning: options.tuning.as_deref(),
         }

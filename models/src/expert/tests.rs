@@ -234,10 +234,7 @@ fn padding_does_not_change_what_is_seen() {
     let expert = load_on(&meta(ModelKind::Ner), &compute().without_kernels()).unwrap();
     let ids = [0, 4, 5, 6, 7, 8, 2];
     let run = |rows| {
-        let hidden = expert
-            .encoder
-            .padded(&ids, (0..ids.len()).collect(), rows, &Cancel::new())
-            .unwrap();
+        let hidden = expert.encoder.forward_padded(&ids, rows).unwrap();
         assert_eq!(hidden.tensor().dims(), [ids.len(), 4]);
         hidden.to_vec().unwrap()
     };

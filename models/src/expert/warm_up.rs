@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::Expert;
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::gpu::buckets;
 use crate::input::Input;
 
 /// One shape that a model was run in so that later runs find it compiled and tuned.
@@ -31,10 +30,12 @@ impl Expert {
             return Ok(());
         }
         let longest = self.config().max_length as usize;
-        for rows in buckets(longest) {
+        for rows in self.compute.buckets(longest) {
             // The longest length may lie between two; then its last one is always padded.
             let lengths: &[usize] = match rows > longest {
                 true => &[longest],
+                // By our own kernels a padded sequence is as any other.
+                false if !self.compute.is_burns_gpu() => &[rows],
                 false => &[rows, rows - 1],
             };
             for &n in lengths {

@@ -3,7 +3,7 @@
 use super::ComputeArgs;
 use crate::{Cancel, Error, OpenOptions, Result};
 use morelet_indices::ImageIndex;
-use morelet_models::device::Compute;
+use morelet_models::device::{Compute, ComputeOptions};
 use morelet_models::weights::Weights;
 use morelet_models::{Clip, Picture, PictureLimits};
 use std::path::Path;
@@ -29,7 +29,12 @@ impl ClipFeatures {
             ))
             .at(weights.container().path()));
         }
-        let compute = Compute::with_threads(compute.device, compute.threads.map(usize::from))?;
+        let options = ComputeOptions {
+            device: compute.device,
+            threads: compute.threads.map(usize::from),
+            ..Default::default()
+        };
+        let compute = Compute::for_models(&options, [meta])?;
         let clip = Clip::load(weights, &compute)?;
         Ok(Self { clip, compute })
     }

@@ -50,7 +50,14 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
     if on_cpu {
         console.say("the CPU compiles and tunes nothing: there is nothing to do");
     }
-    let saved = args.save.as_deref().filter(|_| !on_cpu);
+    let device = &session.info().device;
+    let by_burn = |reason: &String| reason.contains("computed by Burn");
+    let ours = device.used.starts_with("cuda") && !device.reasons.iter().any(by_burn);
+    let tunes = !on_cpu && !ours;
+    if args.save.is_some() && !on_cpu && !tunes {
+        console.say("our CUDA kernels tune nothing: there is nothing to save");
+    }
+    let saved = args.save.as_deref().filter(|_| tunes);
     if let Some(path) = saved {
         save(path)?;
     }

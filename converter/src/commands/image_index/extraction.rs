@@ -8,7 +8,7 @@ use crate::records::{ImageRecord, Records};
 use crate::shard::Shard;
 use crate::{Console, Error, Result};
 use morelet_indices::feature_fault;
-use morelet_models::device::{Compute, DeviceRequest};
+use morelet_models::device::{Compute, ComputeOptions, DeviceRequest};
 use morelet_models::weights::{Preprocess, Weights};
 use morelet_models::{Cancel, Clip, Picture};
 use std::path::Path;
@@ -109,7 +109,12 @@ impl LazyClip {
         if let Self::File(weights, device, threads) = self
             && let Some(weights) = weights.take()
         {
-            let compute = Compute::with_threads(*device, Some(*threads))?;
+            let options = ComputeOptions {
+                device: *device,
+                threads: Some(*threads),
+                ..Default::default()
+            };
+            let compute = Compute::for_models(&options, [weights.meta()])?;
             *self = Self::Loaded(Box::new(Clip::load(weights, &compute)?));
         }
         match self {

@@ -18,24 +18,25 @@ extern "C" __global__ void __launch_bounds__(256, 1) run(const half *__restrict_
     const u32 pairs = queries + BLOCK + group * 4 * BLOCK;
     RELEASE();
     AWAIT();
-    const int keys = seen[0];
+    const int keys = min(seen[0], (int)gridDim.x * 64);
 
-    auto bring = [&](u32 to, int row, int part) {
+    // Rows of padding come as zeros: whatever they hold, 0 times it must be 0.
+    auto bring = [&](u32 to, int row, int part, int rows) {
 #pragma unroll
         for (int at = thread; at < 64 * CHUNKS; at += 128)
-            fetch(to + place<CHUNKS>(at / CHUNKS, at % CHUNKS),
-                  qkv + (size_t)(row + at / CHUNKS) * (3 * D) + part * D + head + (at % CHUNKS) * 8);
+            fetch_if(row + at / CHUNKS < rows, to + place<CHUNKS>(at / CHUNKS, at % CHUNKS),
+                     qkv + (size_t)(row + at / CHUNKS) * (3 * D) + part * D + head + (at % CHUNKS) * 8);
     };
     auto bring_block = [&](int block) {
         const u32 to = pairs + (block / 2 % 2) * 2 * BLOCK;
-        bring(to, block * 64, 1);
-        bring(to + BLOCK, block * 64, 2);
+        bring(to, block * 64, 1, keys);
+        bring(to + BLOCK, block * 64, 2, keys);
     };
     int blocks = (keys + 63) / 64;
 #if CAUSAL
     blocks = min(blocks, (int)blockIdx.x + 1);
 #endif
-    if (group == 0) bring(queries, query, 0);
+    if (group == 0) bring(queries, query, 0, keys);
     if (group < blocks) bring_block(group);
     commit();
 

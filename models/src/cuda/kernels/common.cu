@@ -23,6 +23,10 @@ __device__ __forceinline__ u32 pair(float x, float y) {
 __device__ __forceinline__ void fetch(u32 to, const void *from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
+// The same, or 16 zeros.
+__device__ __forceinline__ void fetch_if(bool whole, u32 to, const void *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(whole ? 16 : 0) : "memory");
+}
 __device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int PENDING> __device__ __forceinline__ void arrived() {
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");

@@ -1,7 +1,7 @@
-// What goes into a stack: rows as the host sent them, expanded, and where POSITIONS is set the rows of a table added. A block takes a row.
+// What goes into a stack: rows as the host sent them, expanded, and rows of a table added. A block takes a row.
 //
 // words [rows, D]: f32 (KIND 0), half precision (1), or integers of 8 bits (2) with a scale for each row; places [rows]: the rows of
-// table [.., D] to add; x [rows, D] is written. Defined before this text: D, KIND, POSITIONS.
+// table [.., D] to add; x [rows, D] is written. Defined before this text: D, KIND, POSITIONS (the rows of the table; 0 without one).
 extern "C" __global__ void __launch_bounds__((D / 4 + 31) / 32 * 32) run(const void *__restrict__ words,
                                                                          const float *__restrict__ scales,
                                                                          const int *__restrict__ places,
@@ -24,7 +24,8 @@ extern "C" __global__ void __launch_bounds__((D / 4 + 31) / 32 * 32) run(const v
     float4 v = make_float4(q.x * scale, q.y * scale, q.z * scale, q.w * scale);
 #endif
 #if POSITIONS
-    const float4 p = *(const float4 *)(table + (size_t)places[blockIdx.x] * D + at);
+    const int place = min(max(places[blockIdx.x], 0), POSITIONS - 1);
+    const float4 p = *(const float4 *)(table + (size_t)place * D + at);
     v.x += p.x, v.y += p.y, v.z += p.z, v.w += p.w;
 #endif
     *(float4 *)(x + start) = v;

@@ -1,10 +1,9 @@
 // The same on Hopper's matrix units, which take both factors from shared memory (wgmma). A block computes 64 GROUPS × WIDTH
 // of C with a group of four warps for each 64 rows.
 //
-// Defined before this text: N, K, SPLIT, PARTS, ACTIVATION, GROUPS, WIDTH; and `multiply_tile`, which depends on WIDTH.
+// Defined before this text: N, K, SPLIT, PARTS, ACTIVATION, GROUPS, WIDTH, STAGES; and `multiply_tile`, which depends on WIDTH.
 #define ROWS (64 * GROUPS)
 #define THREADS (128 * GROUPS)
-#define STAGES 6
 // One stage is being filled while the products of the one before may still run.
 #define AHEAD (STAGES - 2)
 #define DEPTH 64

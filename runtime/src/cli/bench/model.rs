@@ -9,7 +9,7 @@ use crate::cli::retrieval::first_given;
 use crate::cli::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Cancel, DeviceInfo, Error, Named, Result};
 use morelet_mapped::OpenOptions;
-use morelet_models::device::Compute;
+use morelet_models::device::{Compute, ComputeOptions};
 use morelet_models::weights::Weights;
 use morelet_models::xlmr::Encoder;
 use morelet_models::{Clip, Picture, PictureLimits};
@@ -77,7 +77,12 @@ pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Con
     let quantization = weights.meta().quantization.clone();
     let start = Instant::now();
     let threads = compute.threads.map(usize::from);
-    let device = Compute::with_threads(compute.device, threads).map_err(Error::from)?;
+    let options = ComputeOptions {
+        device: compute.device,
+        threads,
+        ..Default::default()
+    };
+    let device = Compute::for_models(&options, [weights.meta()]).map_err(Error::from)?;
     let subject = Subject::load(weights, &device, args)?;
     let load_us = micros(start);
     let cancel = console.cancel();

@@ -263,9 +263,10 @@ impl Driver {
         };
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         stream.begin_capture(mode).map_err(failed("record"))?;
-        // Where this fails the recording ends with its stream.
-        work(&apart)?;
+        let done = work(&apart);
+        // Ended whatever came of it.
         let graph = stream.end_capture(sys::CUgraphInstantiate_flags(0));
+        done?;
         match graph.map_err(failed("record"))? {
             Some(graph) => Ok(Recorded(graph)),
             None => Err(Error::device("CUDA: nothing was recorded".to_owned())),

@@ -12,7 +12,7 @@
 //! * `self_test.rs`: the proof that a device answers rightly; `absent.rs`: all of it, where it is not built in.
 //!
 //! Factors are `f16` on matrix units. Sums, layer norms, activations and what runs through the layers are `f32`. Small parts of a
-//! model (pooling, heads, projections, CLIP's embeddings) are computed on the host, by Burn.
+//! model (pooling, heads, projections, what CLIP adds to its patches and tokens) are computed on the host, by Burn.
 //!
 //! Hopper has kernels of its own for products. All other GPUs since Ampere (compute capability 8.0) share one; older ones are
 //! left to Burn.

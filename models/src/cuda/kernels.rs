@@ -26,18 +26,10 @@ impl Attention {
     pub(super) fn build(driver: &Driver, width: usize, heads: usize, causal: bool) -> Result<Self> {
         let head = width / heads.max(1);
         fits([16, 32, 64].contains(&head) && head * heads == width)?;
-        let scale = std::f64::consts::LOG2_E / (head as f64).sqrt();
         // Queries, and for each group of warps keys and values of two blocks.
         let shared = 9 * 64 * head * 2;
-        let source = Source::default()
-            .define("D", width)
-            .define("HEAD", head)
-            .define("CAUSAL", u8::from(causal))
-            .define("SCALE", format!("{scale:.9}f"))
-            .part(COMMON)
-            .part(ATTENTION);
         let kernel = Kernel {
-            function: source.build(driver, shared)?,
+            function: Self::source(width, head, causal).build(driver, shared)?,
             threads: 256,
             shared,
             early: false,
@@ -47,6 +39,17 @@ impl Attention {
             width,
             heads,
         })
+    }
+
+    fn source(width: usize, head: usize, causal: bool) -> Source {
+        let scale = std::f64::consts::LOG2_E / (head as f64).sqrt();
+        Source::default()
+            .define("D", width)
+            .define("HEAD", head)
+            .define("CAUSAL", u8::from(causal))
+            .define("SCALE", format!("{scale:.9}f"))
+            .part(COMMON)
+            .part(ATTENTION)
     }
 
     /// From queries, keys and values, `[rows, 3 · width]`, to `[rows, width]`. No query sees the padding of the
@@ -112,19 +115,8 @@ impl Embed {
         rows: Rows,
         positions: usize,
     ) -> Result<Self> {
-        let kind = match rows {
-            Rows::F32 => 0,
-            Rows::F16 => 1,
-            Rows::Q8 => 2,
-        };
-        let source = Source::default()
-            .define("D", width)
-            .define("KIND", kind)
-            .define("POSITIONS", positions)
-            .part(COMMON)
-            .part(EMBED);
         let kernel = Kernel {
-            function: source.build(driver, 0)?,
+            function: Self::source(width, rows, positions).build(driver, 0)?,
             threads: (width / 4).next_multiple_of(32),
             shared: 0,
             early: false,
@@ -134,6 +126,20 @@ impl Embed {
             width,
             positions,
         })
+    }
+
+    fn source(width: usize, rows: Rows, positions: usize) -> Source {
+        let kind = match rows {
+            Rows::F32 => 0,
+            Rows::F16 => 1,
+            Rows::Q8 => 2,
+        };
+        Source::default()
+            .define("D", width)
+            .define("KIND", kind)
+            .define("POSITIONS", positions)
+            .part(COMMON)
+            .part(EMBED)
     }
 
     /// Expands a sequence of `rows` rows, padding included, and adds rows of `table`.
@@ -201,16 +207,8 @@ impl Norm {
     ) -> Result<Self> {
         let threads = (width / 4).next_multiple_of(32);
         fits(width.is_multiple_of(MULTIPLE) && threads <= 1024)?;
-        let source = Source::default()
-            .define("D", width)
-            .define("PARTS", parts)
-            .define("AFTER", u8::from(kind == Kind::After))
-            .define("PLAIN", u8::from(kind == Kind::Plain))
-            .define("EPS", format!("{eps:e}f"))
-            .part(COMMON)
-            .part(NORM);
         let kernel = Kernel {
-            function: source.build(driver, 0)?,
+            function: Self::source(width, parts, kind, eps).build(driver, 0)?,
             threads,
             shared: 0,
             early: false,
@@ -220,6 +218,17 @@ impl Norm {
             width,
             parts,
         })
+    }
+
+    fn source(width: usize, parts: usize, kind: Kind, eps: f64) -> Source {
+        Source::default()
+            .define("D", width)
+            .define("PARTS", parts)
+            .define("AFTER", u8::from(kind == Kind::After))
+            .define("PLAIN", u8::from(kind == Kind::Plain))
+            .define("EPS", format!("{eps:e}f"))
+            .part(COMMON)
+            .part(NORM)
     }
 
     /// Adds to x, `[rows, width]`, and puts what goes on into `to`.
@@ -259,4 +268,30 @@ pub(super) fn fits(fits: bool) -> Result<()> {
     Err(Error::device(
         "CUDA: a kernel was given memory of another shape".to_owned(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda::program::tests::compiles;
+
+    #[test]
+    fn they_compile_for_every_gpu_since_ampere() {
+        let kinds = [Kind::After, Kind::Before, Kind::Plain];
+        let rows = [Rows::F32, Rows::F16, Rows::Q8];
+        let attention = [16, 32, 64]
+            .into_iter()
+            .flat_map(|head| [false, true].map(|causal| Attention::source(768, head, causal)));
+        let embed = rows
+            .into_iter()
+            .flat_map(|rows| [0, 514].map(|positions| Embed::source(1024, rows, positions)));
+        let norm = kinds
+            .into_iter()
+            .flat_map(|kind| [0, 1, 4].map(|parts| Norm::source(192, parts, kind, 1e-5)));
+        let all: Vec<Source> = attention.chain(embed).chain(norm).collect();
+        compiles(
+            &all,
+            &["sm_80", "sm_86", "sm_89", "sm_90a", "sm_100", "sm_120"],
+        );
+    }
 }

@@ -108,34 +108,11 @@ impl Product {
         activation: Option<Activation>,
     ) -> Result<Self> {
         let hopper = is_hopper(driver);
-        let activation = activation.map_or(0, |activation| match activation {
-            Activation::Gelu => 1,
-            Activation::GeluNew => 2,
-            Activation::QuickGelu => 3,
-            Activation::Relu => 4,
-            Activation::Silu => 5,
-        });
-        let source = Source::default()
-            .define("N", outputs)
-            .define("K", inputs)
-            .define("SPLIT", parts)
-            .define("PARTS", u8::from(apart))
-            .define("ACTIVATION", activation);
-        let (source, threads, shared) = if hopper {
-            let groups = tile.rows / 64;
-            let source = source
-                .define("GROUPS", groups)
-                .define("WIDTH", tile.width)
-                .define("STAGES", STAGES)
-                .part(COMMON)
-                .part(EPILOGUE)
-                .part(&multiply_tile(tile.width))
-                .part(PRODUCT_SM90);
-            let shared = STAGES * (tile.rows + tile.width) * 128;
-            (source, 128 * groups, shared)
-        } else {
-            let source = source.part(COMMON).part(EPILOGUE).part(PRODUCT);
-            (source, 128, 0)
+        let shape = (outputs, inputs);
+        let source = Self::source(hopper, shape, tile, (parts, apart), activation);
+        let (threads, shared) = match hopper {
+            true => (2 * tile.rows, STAGES * (tile.rows + tile.width) * 128),
+            false => (128, 0),
         };
         let kernel = Kernel {
             function: source.build(driver, shared)?,
@@ -150,6 +127,39 @@ impl Product {
             shape: (rows, outputs, inputs),
             half: !apart,
         })
+    }
+
+    fn source(
+        hopper: bool,
+        (outputs, inputs): (usize, usize),
+        tile: Tile,
+        (parts, apart): (usize, bool),
+        activation: Option<Activation>,
+    ) -> Source {
+        let activation = activation.map_or(0, |activation| match activation {
+            Activation::Gelu => 1,
+            Activation::GeluNew => 2,
+            Activation::QuickGelu => 3,
+            Activation::Relu => 4,
+            Activation::Silu => 5,
+        });
+        let source = Source::default()
+            .define("N", outputs)
+            .define("K", inputs)
+            .define("SPLIT", parts)
+            .define("PARTS", u8::from(apart))
+            .define("ACTIVATION", activation);
+        if !hopper {
+            return source.part(COMMON).part(EPILOGUE).part(PRODUCT);
+        }
+        source
+            .define("GROUPS", tile.rows / 64)
+            .define("WIDTH", tile.width)
+            .define("STAGES", STAGES)
+            .part(COMMON)
+            .part(EPILOGUE)
+            .part(&multiply_tile(tile.width))
+            .part(PRODUCT_SM90)
     }
 
     /// How many parts the sums are in.
@@ -245,6 +255,7 @@ fn multiply_tile(width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cuda::program::tests::compiles;
 
     /// What was the fastest when it was measured, on 132 multiprocessors.
     #[test]
@@ -272,6 +283,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn they_compile_for_every_gpu_since_ampere() {
+        let activations = [
+            None,
+            Some(Activation::Gelu),
+            Some(Activation::GeluNew),
+            Some(Activation::QuickGelu),
+            Some(Activation::Relu),
+            Some(Activation::Silu),
+        ];
+        let of = |hopper, tile| {
+            let whole = activations.map(|activation| {
+                Product::source(hopper, (768, 3072), tile, (1, false), activation)
+            });
+            let parted =
+                [1, 4].map(|parts| Product::source(hopper, (768, 3072), tile, (parts, true), None));
+            whole.into_iter().chain(parted)
+        };
+        let plain: Vec<Source> = of(false, PLAIN).collect();
+        compiles(&plain, &["sm_80", "sm_86", "sm_89", "sm_100", "sm_120"]);
+        let hopper: Vec<Source> = HOPPER.into_iter().flat_map(|tile| of(true, tile)).collect();
+        compiles(&hopper, &["sm_90a"]);
     }
 
     #[test]

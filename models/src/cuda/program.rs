@@ -161,8 +161,26 @@ fn keep(path: &Path, binary: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::cuda::nvrtc;
+
+    /// Compiles each source for each target, where there is an NVRTC: it needs no GPU. `MORELET_REQUIRE_NVRTC` makes one a must.
+    pub(in crate::cuda) fn compiles(sources: &[Source], targets: &[&str]) {
+        if !nvrtc::is_loadable() {
+            let required = std::env::var_os("MORELET_REQUIRE_NVRTC").is_some();
+            assert!(!required, "there is no libnvrtc");
+            eprintln!("skipped: there is no libnvrtc");
+            return;
+        }
+        for target in targets {
+            for source in sources {
+                if let Err(error) = compile(&source.0, target) {
+                    panic!("{error}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_is_kept_reads_back_and_what_is_damaged_does_not() {

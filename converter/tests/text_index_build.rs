@@ -406,6 +406,11 @@ fn shards_and_halves_are_merged() {
     };
     assert_eq!(hashes("merged.index"), hashes("whole.index"));
 
+    // The same index twice would be every article twice.
+    let twice = place.run(&["merge", "a.index", "./a.index", "-o", "twice.index"]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(!place.at("twice.index").exists());
+
     // A month's articles, one of them changed.
     fs::write(
         place.at("month.jsonl"),

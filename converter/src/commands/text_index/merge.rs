@@ -2,6 +2,7 @@
 
 use crate::{Console, Error, Result};
 use morelet_indices::{ErrorKind, MergeOptions, merge_text_indexes};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Arguments of `text-index merge`.
@@ -20,6 +21,15 @@ pub struct Args {
 
 /// Merges the indexes.
 pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
+    let mut known = HashSet::new();
+    for index in &args.indexes {
+        // One that is not there is told when it is opened.
+        let path = index.canonicalize().unwrap_or_else(|_| index.clone());
+        if !known.insert(path) {
+            let message = format!("{} is given twice", index.display());
+            return Err(Error::usage(message));
+        }
+    }
     let bar = console.count_bar("merge", 0);
     let options = MergeOptions {
         replace: args.replace,

@@ -8,23 +8,7 @@ use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::source::Source;
-use crate::weights::Activation;
 use crate::xlmr::read;
-
-/// What the layers of one tower have in common.
-pub(super) struct Shape {
-    pub(super) layers: u32,
-    /// d.
-    pub(super) width: u32,
-    /// The width between the matrices of a feed-forward.
-    pub(super) between: u32,
-    /// The most rows of a sequence.
-    pub(super) longest: u32,
-    pub(super) heads: u32,
-    pub(super) activation: Activation,
-    pub(super) eps: f64,
-    pub(super) causal: bool,
-}
 
 /// A stack of pre-norm layers: each adds its attention, then its feed-forward, to what runs through.
 #[derive(Debug)]
@@ -47,22 +31,12 @@ impl Layers {
     /// Reads `TOWER.layers.N.*`.
     pub(super) fn load(
         source: &impl Source,
-        tower: &str,
-        shape: &Shape,
+        (tower, layers): (&str, u32),
+        shape: &cuda::Shape,
         compute: &Compute,
     ) -> Result<Self> {
         if let (Some(driver), Some(weights)) = (compute.driver(), source.file()) {
-            let of_stack = cuda::Shape {
-                width: shape.width as usize,
-                heads: shape.heads as usize,
-                between: shape.between as usize,
-                activation: shape.activation,
-                eps: shape.eps,
-                causal: shape.causal,
-                order: cuda::Order::PreNorm,
-                longest: shape.longest as usize,
-            };
-            let names = (0..shape.layers).map(|n| {
+            let names = (0..layers).map(|n| {
                 let part = |part: &str| format!("{tower}.layers.{n}.{part}");
                 cuda::Names {
                     attention: part("attention"),
@@ -71,12 +45,12 @@ impl Layers {
                     feed_forward_norm: part("norm2"),
                 }
             });
-            let stack = cuda::Stack::load(driver, weights, of_stack, None, names)?;
+            let stack = cuda::Stack::load(driver, weights, *shape, None, names)?;
             return Ok(Self::Cuda(Box::new(stack)));
         }
         let layer = |n: u32| -> Result<Layer> {
             let part = |part: &str| format!("{tower}.layers.{n}.{part}");
-            let (heads, causal) = (shape.heads, shape.causal);
+            let (heads, causal) = (shape.heads as u32, shape.causal);
             Ok(Layer {
                 norm1: LayerNorm::load(source, &part("norm1"), shape.eps, compute)?,
                 attention: SelfAttention::load(source, &part("attention"), heads, causal, compute)?,
@@ -84,7 +58,7 @@ impl Layers {
                 mlp: FeedForward::load(source, &part("mlp"), shape.activation, compute)?,
             })
         };
-        (0..shape.layers)
+        (0..layers)
             .map(layer)
             .collect::<Result<_>>()
             .map(Self::Burn)

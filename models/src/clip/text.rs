@@ -2,8 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::layer::{Layers, Shape};
+use super::layer::Layers;
 use crate::cancel::Cancel;
+use crate::cuda::{Order, Shape};
 use crate::device::Compute;
 use crate::error::Result;
 #[cfg(feature = "train")]
@@ -33,19 +34,19 @@ impl TextTower {
     ) -> Result<Self> {
         let text = &config.text;
         let shape = Shape {
-            layers: text.num_hidden_layers,
-            width: text.hidden_size,
-            between: text.intermediate_size,
-            longest: text.max_position_embeddings,
-            heads: text.num_attention_heads,
+            width: text.hidden_size as usize,
+            heads: text.num_attention_heads as usize,
+            between: text.intermediate_size as usize,
             activation: text.hidden_act,
             eps: text.layer_norm_eps,
             causal: true,
+            order: Order::PreNorm,
+            longest: text.max_position_embeddings as usize,
         };
         Ok(Self {
             width: text.hidden_size as usize,
             eos_token_id: text.eos_token_id,
-            layers: Layers::load(source, "text", &shape, compute)?,
+            layers: Layers::load(source, ("text", text.num_hidden_layers), &shape, compute)?,
             norm: LayerNorm::load(source, "text.norm", shape.eps, compute)?,
             projection: Linear::load_projection(source, "text.projection", compute)?,
         })

@@ -2,8 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::layer::{Layers, Shape};
+use super::layer::Layers;
 use crate::cancel::Cancel;
+use crate::cuda::{Order, Shape};
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{LayerNorm, Linear, Sequences, Weight};
@@ -37,14 +38,14 @@ impl VisionTower {
         let device = compute.device();
         let (d, patch) = (vision.hidden_size as usize, vision.patch_size as usize);
         let shape = Shape {
-            layers: vision.num_hidden_layers,
-            width: vision.hidden_size,
-            between: vision.intermediate_size,
-            longest: (vision.image_size / vision.patch_size).pow(2) + 1,
-            heads: vision.num_attention_heads,
+            width: vision.hidden_size as usize,
+            heads: vision.num_attention_heads as usize,
+            between: vision.intermediate_size as usize,
             activation: vision.hidden_act,
             eps: vision.layer_norm_eps,
             causal: false,
+            order: Order::PreNorm,
+            longest: ((vision.image_size / vision.patch_size).pow(2) + 1) as usize,
         };
         // Strides and kernel of the convolution are one patch, so it is a matrix over patches.
         let position = source.tensor::<2>("vision.embeddings.position", device)?;
@@ -58,7 +59,12 @@ impl VisionTower {
                 .reshape([1, 1, d]),
             position: position.unsqueeze(),
             norm_pre: LayerNorm::load(source, "vision.norm_pre", shape.eps, compute)?,
-            layers: Layers::load(source, "vision", &shape, compute)?,
+            layers: Layers::load(
+                source,
+                ("vision", vision.num_hidden_layers),
+                &shape,
+                compute,
+            )?,
             norm_post: LayerNorm::load(source, "vision.norm_post", shape.eps, compute)?,
             projection: Linear::load_projection(source, "vision.projection", compute)?,
         })

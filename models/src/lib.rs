@@ -36,9 +36,10 @@
 //!
 //! The layers run on the device. On the CPU they are operations of our own (`kernels/`): products with weights
 //! as they lie in the map, of 8-bit integers where the file has `q8` or `q4`, and between them everything in
-//! `f32`. On a GPU they are Burn's, with the factors of products in `f16` where it has that, everything that
+//! `f32`. On NVIDIA's GPUs since Ampere they are kernels of our own too (`cuda/`), with factors in `f16`; what follows them is computed on the
+//! host. On other GPUs they are Burn's, with the factors of products in `f16` where it has that, everything that
 //! is summed up in `f32`, and `q8` and `q4` packed as in the file. The table of word embeddings, half of a large
-//! model, is never loaded: the rows of one input are gathered from the map and summed on the host. Nothing
+//! model, is never loaded: the rows of one input are gathered from the map. On Burn's GPUs nothing
 //! goes back to the host before the scores of the head. What follows them is a few thousand numbers, and is
 //! done on the host in `f64`: the CRF's marginals in log space, the softmax of a relation, the gate.
 //!

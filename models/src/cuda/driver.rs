@@ -93,7 +93,7 @@ impl Driver {
         if capability.0 < 8 {
             return Ok(None);
         }
-        // SAFETY: there is one stream, which keeps the order by itself; memory is freed on it.
+        // SAFETY: all memory is written, read and freed on one stream, which keeps the order by itself; others only record.
         unsafe { context.disable_event_tracking() };
         let processors = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
         Ok(Some(Self {

@@ -2,7 +2,7 @@
 //!
 //! A transformer's layers are four kernels: a product with bias and activation, a product whose sums over K are left in parts,
 //! attention, and a layer norm that adds those parts up on the way. A whole stack of layers is recorded once for each of a few
-//! lengths as a CUDA graph, and replayed: nothing is chosen, allocated or compiled in between, and a pass is one call of the driver.
+//! lengths as a CUDA graph, and replayed: nothing is chosen, allocated or compiled in between, and a pass is a copy, a replay and a copy.
 //!
 //! * `driver.rs`: the device, its memory, launches and graphs;
 //! * `program.rs`: compiling with NVRTC, and keeping what came of it;

@@ -14,8 +14,8 @@ use std::ops::Range;
 use super::buffer::{Buffer, Window};
 use super::functions::exp;
 use super::level::{Level, vectorized};
-use super::linear::{float_sums, pack_rows};
-use super::products::{FLOAT_ROWS, Kernels, Products, TILE};
+use super::linear::float_sums;
+use super::products::{FLOAT_ROWS, Kernels, Products, StridedRows, TILE};
 use super::team::for_each;
 
 pub(super) use fused::{HeadMatrices, Sequence, fused};
@@ -123,19 +123,30 @@ impl Head<'_> {
                 }
             }
             let scores = &mut all_scores[..count * padded];
-            pack_rows(&query[..count * h], h, &mut packed_query[..count * h]);
+            let rows = StridedRows {
+                x: &query,
+                stride: h,
+                rows: count,
+                k: h,
+            };
+            products.pack(&rows, &mut packed_query);
             float_sums(products, &packed_query[..count * h], h, &keys, scores);
-            // The rows of scores become the left operand, [count, n]: close up what the last panel has too many.
             let mut sums = [1.0; FLOAT_ROWS];
             for (at, sum) in sums.iter_mut().take(count).enumerate() {
                 let sees = self.sees(first + at);
                 let row = &mut scores[at * padded..][..n];
                 *sum = softmax(level, &mut row[..sees]);
                 row[sees..].fill(0.0);
-                scores.copy_within(at * padded..at * padded + n, at * n);
             }
             let result = &mut all_results[..count * value_panels * TILE];
-            pack_rows(&scores[..count * n], n, &mut packed_scores[..count * n]);
+            // The rows of scores become the left operand, without what the last panel has too many.
+            let rows = StridedRows {
+                x: scores,
+                stride: padded,
+                rows: count,
+                k: n,
+            };
+            products.pack(&rows, &mut packed_scores);
             float_sums(products, &packed_scores[..count * n], n, &values, result);
             for (at, result) in result.chunks_exact(value_panels * TILE).enumerate() {
                 for (out, result) in out.row(first + at).iter_mut().zip(result) {

@@ -10,15 +10,19 @@ use super::functions::{activate, activate_coarsely};
 use super::level::{Level, fma, vectorized};
 use super::matrix::Matrix;
 use super::products::{
-    FLOAT_ROWS, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, Kernels, Products,
-    SIDE, TILE,
+    FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, Kernels, Products, SIDE,
+    StridedRows, TILE,
 };
 use super::rows::{GroupWindow, QuantizedRows};
 use super::team::for_each;
 use crate::weights::Activation;
 
-/// Columns of a window whose results are floats.
+/// Columns of a window whose results are floats, at most …
 const COLUMNS: usize = 256;
+/// … and at least. Between them, those of panels of floats that take no more than [`PANELS`].
+const LEAST_COLUMNS: usize = 64;
+/// The floats of panels that stay in the second cache of a core while rows go by: 1 MiB.
+const PANELS: usize = 1 << 18;
 
 /// The left operand.
 #[derive(Clone, Copy)]
@@ -81,7 +85,11 @@ impl<'a> Job<'a> {
             (Out::Int8(_), false) => SIDE * FLOAT_ROWS / 2,
         };
         let mut width = match &self.out {
-            Out::Float(_) => COLUMNS,
+            Out::Float(_) if self.matrix.is_int8() => COLUMNS,
+            Out::Float(_) => {
+                let fit = PANELS / self.matrix.inputs.max(1);
+                fit.next_multiple_of(SIDE).clamp(LEAST_COLUMNS, COLUMNS)
+            }
             Out::Int8(quantized) => quantized.group_width(),
         };
         let enough = 4 * threads;
@@ -272,12 +280,20 @@ pub(crate) struct FloatRows {
 
 impl FloatRows {
     /// Packs `x`, `[rows, k]`.
-    pub(crate) fn new(x: &[f32], k: usize) -> Self {
+    pub(crate) fn new(kernels: &'static Kernels, x: &[f32], k: usize) -> Self {
         let rows = x.len().checked_div(k).unwrap_or(0);
         let mut data = Buffer::scratch(rows * k);
         let size = (FLOAT_ROWS * k).max(1);
         let mut blocks: Vec<_> = data.chunks_mut(size).zip(x.chunks(size)).collect();
-        for_each(&mut blocks, |_, (a, x)| pack_rows(x, k, a));
+        for_each(&mut blocks, |_, (a, x)| {
+            let rows = StridedRows {
+                x,
+                stride: k,
+                rows: x.len() / k.max(1),
+                k,
+            };
+            kernels.enter().pack(&rows, a);
+        });
         Self { rows, k, data }
     }
 
@@ -288,27 +304,11 @@ impl FloatRows {
     }
 }
 
-/// Turns up to 14 rows, `[rows, k]`, into `[k, rows]`.
-pub(super) fn pack_rows(x: &[f32], k: usize, a: &mut [f32]) {
-    // Of k so many at a time that what is written stays in the first cache.
-    const STEP: usize = 16;
-    let rows = x.len().checked_div(k).unwrap_or(0);
-    for (step, a) in a.chunks_mut(STEP * rows.max(1)).enumerate() {
-        for (row, x) in x.chunks_exact(k).enumerate() {
-            let x = &x[step * STEP..k.min((step + 1) * STEP)];
-            for (place, x) in a[row..].iter_mut().step_by(rows).zip(x) {
-                *place = *x;
-            }
-        }
-    }
-}
-
 /// Sums of up to 14 rows, packed as `[k, rows]`, times some panels: `[rows, 16 · panels]`.
 pub(super) fn float_sums(products: &Products, a: &[f32], k: usize, b: &[f32], sums: &mut [f32]) {
     let rows = a.len().checked_div(k).unwrap_or(0);
     let width = sums.len().checked_div(rows).unwrap_or(0);
     let panels = width / TILE;
-    let mut block = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
     for panel in (0..panels).step_by(2) {
         let operands = FloatOperands {
             a,
@@ -318,12 +318,7 @@ pub(super) fn float_sums(products: &Products, a: &[f32], k: usize, b: &[f32], su
             panels: (panels - panel).min(2),
             k,
         };
-        products.float(&operands, &mut block);
-        let columns = panel * TILE..((panel + 2) * TILE).min(width);
-        for row in 0..rows {
-            let sums = &mut sums[row * width..][columns.clone()];
-            sums.copy_from_slice(&block.0[row * SIDE..][..sums.len()]);
-        }
+        products.float(&operands, &mut sums[panel * TILE..], width);
     }
 }
 
@@ -348,6 +343,11 @@ vectorized! {
             (true, true) => {
                 for (((out, sum), scale), bias) in out.iter_mut().zip(&*sums).zip(scales).zip(bias) {
                     *out = fma::<FMA>(*sum, *scale, *bias);
+                }
+            }
+            (false, true) if scales.is_empty() => {
+                for ((out, sum), bias) in out.iter_mut().zip(&*sums).zip(bias) {
+                    *out = sum + bias;
                 }
             }
             _ => {

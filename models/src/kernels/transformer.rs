@@ -141,7 +141,7 @@ pub(crate) fn feed_forward(
         quantized = QuantizedRows::new(kernels.level(), x, up.inputs);
         Rows::Int8(&quantized)
     } else {
-        packed = FloatRows::new(x, up.inputs);
+        packed = FloatRows::new(kernels, x, up.inputs);
         Rows::Float(&packed)
     };
     let mut out = vec![0.0; count * down.outputs];
@@ -165,7 +165,7 @@ pub(crate) fn feed_forward(
     } else {
         let mut between = Buffer::scratch(count * up.outputs);
         linear(kernels, count, rows, first(Out::Float(&mut between)));
-        let between = FloatRows::new(&between, up.outputs);
+        let between = FloatRows::new(kernels, &between, up.outputs);
         linear(kernels, count, Rows::Float(&between), last);
     }
     out
@@ -194,7 +194,7 @@ pub(crate) fn project(kernels: &'static Kernels, x: &[f32], jobs: Vec<(&Matrix, 
         );
     }
     if !float.is_empty() {
-        let rows = FloatRows::new(x, *inputs);
+        let rows = FloatRows::new(kernels, x, *inputs);
         let jobs = float.into_iter().map(job).collect();
         linear(kernels, count, Rows::Float(&rows), jobs);
     }

@@ -22,11 +22,12 @@ pub(super) static AMX: Kernels = Kernels {
         // entered before it is used.
         unsafe { int8(operands, out) }
     },
-    float: |operands, out| {
-        assert!(operands.inside());
+    float: |operands, out, stride| {
+        assert!(operands.inside(out.len(), stride));
         // SAFETY: as above; a processor with AMX has AVX-512.
-        unsafe { avx512::float(operands, out) }
+        unsafe { avx512::float(operands, out, stride) }
     },
+    pack: avx512::AVX512.pack,
 };
 
 /// This table, where the processor and the system let us use it.

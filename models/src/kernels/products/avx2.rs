@@ -2,10 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::block::{
-    BLOCK_BYTES, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE,
-};
-use super::{Kernels, Level};
+use super::block::{BLOCK_BYTES, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE};
+use super::{Kernels, Level, plain};
 
 static AVX2: Kernels = Kernels {
     name: "AVX2",
@@ -17,11 +15,12 @@ static AVX2: Kernels = Kernels {
         // SAFETY: all that is read is inside; the table is handed out only where AVX2 was found.
         unsafe { int8(operands, out) }
     },
-    float: |operands, out| {
-        assert!(operands.inside());
+    float: |operands, out, stride| {
+        assert!(operands.inside(out.len(), stride));
         // SAFETY: as above.
-        unsafe { float(operands, out) }
+        unsafe { float(operands, out, stride) }
     },
+    pack: plain::pack,
 };
 
 static AVX_VNNI: Kernels = Kernels {
@@ -35,6 +34,7 @@ static AVX_VNNI: Kernels = Kernels {
         unsafe { int8_vnni(operands, out) }
     },
     float: AVX2.float,
+    pack: plain::pack,
 };
 
 /// What this processor has, the best last.
@@ -156,19 +156,19 @@ unsafe fn panel_of(operands: &Int8Operands<'_>, panel: usize) -> *const u8 {
 /// # Safety
 /// The operands are [inside](FloatOperands::inside).
 #[target_feature(enable = "avx2,fma")]
-unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+unsafe fn float(operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
     for panel in 0..operands.panels {
         let mut row = 0;
         while row < operands.rows {
             // SAFETY: by the contract; as many rows as are left, six at most.
             unsafe {
                 match operands.rows - row {
-                    1 => float_rows::<1>(operands, row, panel, out),
-                    2 => float_rows::<2>(operands, row, panel, out),
-                    3 => float_rows::<3>(operands, row, panel, out),
-                    4 => float_rows::<4>(operands, row, panel, out),
-                    5 | 7 => float_rows::<5>(operands, row, panel, out),
-                    _ => float_rows::<6>(operands, row, panel, out),
+                    1 => float_rows::<1>(operands, row, panel, out, stride),
+                    2 => float_rows::<2>(operands, row, panel, out, stride),
+                    3 => float_rows::<3>(operands, row, panel, out, stride),
+                    4 => float_rows::<4>(operands, row, panel, out, stride),
+                    5 | 7 => float_rows::<5>(operands, row, panel, out, stride),
+                    _ => float_rows::<6>(operands, row, panel, out, stride),
                 }
             }
             row += match operands.rows - row {
@@ -189,7 +189,8 @@ unsafe fn float_rows<const R: usize>(
     operands: &FloatOperands<'_>,
     row: usize,
     panel: usize,
-    out: &mut FloatBlock,
+    out: &mut [f32],
+    stride: usize,
 ) {
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
     for k in 0..operands.k {
@@ -210,7 +211,7 @@ unsafe fn float_rows<const R: usize>(
         }
     }
     for (at, sums) in sums.iter().enumerate() {
-        let out = &mut out.0[(row + at) * SIDE + panel * TILE..][..TILE];
+        let out = &mut out[(row + at) * stride + panel * TILE..][..TILE];
         for (out, sum) in out.chunks_exact_mut(8).zip(sums) {
             // SAFETY: eight floats.
             unsafe { _mm256_storeu_ps(out.as_mut_ptr(), *sum) };

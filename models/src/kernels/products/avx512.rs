@@ -3,12 +3,12 @@
 use std::arch::x86_64::*;
 
 use super::block::{
-    BLOCK_BYTES, FLOAT_ROWS, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE,
+    BLOCK_BYTES, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows,
     TILE,
 };
 use super::{Kernels, Level};
 
-static AVX512: Kernels = Kernels {
+pub(super) static AVX512: Kernels = Kernels {
     name: "AVX-512 VNNI",
     level: || Level::Avx512,
     enter: || {},
@@ -18,10 +18,15 @@ static AVX512: Kernels = Kernels {
         // SAFETY: all that is read is inside; the table is handed out only where AVX-512 was found.
         unsafe { int8(operands, out) }
     },
-    float: |operands, out| {
-        assert!(operands.inside());
+    float: |operands, out, stride| {
+        assert!(operands.inside(out.len(), stride));
         // SAFETY: as above.
-        unsafe { float(operands, out) }
+        unsafe { float(operands, out, stride) }
+    },
+    pack: |rows, a| {
+        assert!(rows.inside(a.len()));
+        // SAFETY: as above.
+        unsafe { pack(rows, a) }
     },
 };
 
@@ -91,14 +96,14 @@ unsafe fn int8_rows<const P: usize>(operands: &Int8Operands<'_>, a: *const i8, o
 /// # Safety
 /// The operands are [inside](FloatOperands::inside).
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+pub(super) unsafe fn float(operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
     macro_rules! rows {
         ($($rows:literal)*) => {
             match (operands.rows, operands.panels) {
                 // SAFETY: by the contract.
-                $(($rows, 1) => unsafe { float_rows::<$rows, 1>(operands, out) },
+                $(($rows, 1) => unsafe { float_rows::<$rows, 1>(operands, out, stride) },
                 // SAFETY: as above.
-                ($rows, _) => unsafe { float_rows::<$rows, 2>(operands, out) },)*
+                ($rows, _) => unsafe { float_rows::<$rows, 2>(operands, out, stride) },)*
                 _ => {}
             }
         };
@@ -107,6 +112,9 @@ pub(super) unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
     rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
 }
 
+/// Panels of floats are fetched so many of k ahead: they come from the second cache or farther.
+const AHEAD: usize = 16;
+
 /// R rows times P panels.
 ///
 /// # Safety
@@ -114,18 +122,24 @@ pub(super) unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
 #[target_feature(enable = "avx512f")]
 unsafe fn float_rows<const R: usize, const P: usize>(
     operands: &FloatOperands<'_>,
-    out: &mut FloatBlock,
+    out: &mut [f32],
+    stride: usize,
 ) {
     let mut sums = [[_mm512_setzero_ps(); P]; R];
     let (a, b) = (operands.a.as_ptr(), operands.b.as_ptr());
     for k in 0..operands.k {
         // SAFETY: inside, by the contract.
         unsafe {
-            let b: [__m512; P] =
+            let loaded: [__m512; P] =
                 std::array::from_fn(|p| _mm512_loadu_ps(b.add(p * operands.b_stride + k * TILE)));
+            for panel in 0..P {
+                // Maybe outside, where it does nothing.
+                let ahead = b.wrapping_add(panel * operands.b_stride + (k + AHEAD) * TILE);
+                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+            }
             for (row, sums) in sums.iter_mut().enumerate() {
                 let a = _mm512_set1_ps(*a.add(k * R + row));
-                for (sum, b) in sums.iter_mut().zip(b) {
+                for (sum, b) in sums.iter_mut().zip(loaded) {
                     *sum = _mm512_fmadd_ps(a, b, *sum);
                 }
             }
@@ -134,7 +148,78 @@ unsafe fn float_rows<const R: usize, const P: usize>(
     for (row, sums) in sums.iter().enumerate() {
         for (panel, sum) in sums.iter().enumerate() {
             // SAFETY: R rows of two panels are inside the block.
-            unsafe { _mm512_storeu_ps(out.0.as_mut_ptr().add(row * SIDE + panel * TILE), *sum) };
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(row * stride + panel * TILE), *sum) };
         }
     }
+}
+
+/// # Safety
+/// The rows and what they become are [inside](StridedRows::inside).
+#[target_feature(enable = "avx512f")]
+unsafe fn pack(rows: &StridedRows<'_>, a: &mut [f32]) {
+    let mask = |count: usize| ((1_u32 << count) - 1) as u16;
+    for first in (0..rows.k).step_by(TILE) {
+        let count = TILE.min(rows.k - first);
+        let x: [__m512; TILE] = std::array::from_fn(|row| match row < rows.rows {
+            // SAFETY: inside, by the contract.
+            true => unsafe {
+                let x = rows.x.as_ptr().add(row * rows.stride + first);
+                _mm512_maskz_loadu_ps(mask(count), x)
+            },
+            false => _mm512_setzero_ps(),
+        });
+        for (k, column) in transpose(x).into_iter().take(count).enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                let a = a.as_mut_ptr().add((first + k) * rows.rows);
+                _mm512_mask_storeu_ps(a, mask(rows.rows), column);
+            }
+        }
+    }
+}
+
+/// Rows become columns: by pairs of floats, pairs of pairs, and quarters of registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(x: [__m512; TILE]) -> [__m512; TILE] {
+    let pairs: [__m512; TILE] = std::array::from_fn(|at| {
+        let (a, b) = (x[at / 2 * 2], x[at / 2 * 2 + 1]);
+        match at % 2 {
+            0 => _mm512_unpacklo_ps(a, b),
+            _ => _mm512_unpackhi_ps(a, b),
+        }
+    });
+    // Of four rows from 4·⌊at / 4⌋ on: in each quarter, column at % 4 of it.
+    let fours: [__m512; TILE] = std::array::from_fn(|at| {
+        let first = at / 4 * 4 + at % 4 / 2;
+        let (a, b) = (pairs[first], pairs[first + 2]);
+        let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+        _mm512_castpd_ps(match at % 2 {
+            0 => _mm512_unpacklo_pd(a, b),
+            _ => _mm512_unpackhi_pd(a, b),
+        })
+    });
+    std::array::from_fn(|column| {
+        // Quarter `column / 4` of each of four.
+        let four = |rows: usize| fours[4 * rows + column % 4];
+        let (low, high) = match column / 4 {
+            0 => (
+                _mm512_shuffle_f32x4::<0b00_00_00_00>(four(0), four(1)),
+                _mm512_shuffle_f32x4::<0b00_00_00_00>(four(2), four(3)),
+            ),
+            1 => (
+                _mm512_shuffle_f32x4::<0b01_01_01_01>(four(0), four(1)),
+                _mm512_shuffle_f32x4::<0b01_01_01_01>(four(2), four(3)),
+            ),
+            2 => (
+                _mm512_shuffle_f32x4::<0b10_10_10_10>(four(0), four(1)),
+                _mm512_shuffle_f32x4::<0b10_10_10_10>(four(2), four(3)),
+            ),
+            _ => (
+                _mm512_shuffle_f32x4::<0b11_11_11_11>(four(0), four(1)),
+                _mm512_shuffle_f32x4::<0b11_11_11_11>(four(2), four(3)),
+            ),
+        };
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(low, high)
+    })
 }

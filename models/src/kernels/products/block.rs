@@ -75,19 +75,38 @@ pub(crate) struct FloatOperands<'a> {
 }
 
 impl FloatOperands<'_> {
-    /// Whether everything that a product reads is inside.
-    pub(super) fn inside(&self) -> bool {
+    /// Whether everything is inside that a product reads, and that it writes: so many floats of sums, the rows at equal
+    /// distances.
+    pub(super) fn inside(&self, sums: usize, stride: usize) -> bool {
         (1..=FLOAT_ROWS).contains(&self.rows)
             && (1..=2).contains(&self.panels)
             && self.k * self.rows <= self.a.len()
             && (self.panels - 1) * self.b_stride + self.k * TILE <= self.b.len()
+            && (self.rows - 1) * stride + self.panels * TILE <= sums
+    }
+}
+
+/// Rows of floats that become a left operand.
+#[derive(Clone, Copy)]
+pub(crate) struct StridedRows<'a> {
+    pub(crate) x: &'a [f32],
+    /// Floats from a row to the next.
+    pub(crate) stride: usize,
+    /// Rows, 1 to [`FLOAT_ROWS`].
+    pub(crate) rows: usize,
+    /// Floats of a row.
+    pub(crate) k: usize,
+}
+
+impl StridedRows<'_> {
+    /// Whether everything is inside that is read, and that is written: so many floats.
+    pub(super) fn inside(&self, packed: usize) -> bool {
+        (1..=FLOAT_ROWS).contains(&self.rows)
+            && (self.rows - 1) * self.stride + self.k <= self.x.len()
+            && self.rows * self.k <= packed
     }
 }
 
 /// Sums of a block of integers, `[32, 32]`; those of absent tiles and panels are not written.
 #[repr(align(64))]
 pub(crate) struct Int8Block(pub(crate) [i32; SIDE * SIDE]);
-
-/// Sums of a block of floats, `[14, 32]`.
-#[repr(align(64))]
-pub(crate) struct FloatBlock(pub(crate) [f32; FLOAT_ROWS * SIDE]);

@@ -21,7 +21,7 @@ mod plain;
 pub(super) mod tests;
 
 pub(crate) use block::{
-    BLOCK_BYTES, FLOAT_ROWS, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE,
+    BLOCK_BYTES, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows,
     TILE,
 };
 
@@ -33,7 +33,8 @@ pub(crate) struct Kernels {
     enter: fn(),
     leave: fn(),
     int8: fn(&Int8Operands<'_>, &mut Int8Block),
-    float: fn(&FloatOperands<'_>, &mut FloatBlock),
+    float: fn(&FloatOperands<'_>, &mut [f32], usize),
+    pack: fn(&StridedRows<'_>, &mut [f32]),
 }
 
 impl std::fmt::Debug for Kernels {
@@ -87,12 +88,20 @@ impl Products {
         (self.0.int8)(operands, out);
     }
 
-    /// Sums of products of floats.
+    /// Sums of products of floats, `[rows, 16 · panels]`, the rows of `out` at a distance of `stride`.
     ///
     /// # Panics
-    /// Where an operand is shorter than it has to be.
-    pub(crate) fn float(&self, operands: &FloatOperands<'_>, out: &mut FloatBlock) {
-        (self.0.float)(operands, out);
+    /// Where an operand is shorter than it has to be, or `out`.
+    pub(crate) fn float(&self, operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
+        (self.0.float)(operands, out, stride);
+    }
+
+    /// Puts rows of floats into the order of a left operand: `[k, rows]`.
+    ///
+    /// # Panics
+    /// Where they are shorter than they have to be, or `a`.
+    pub(crate) fn pack(&self, rows: &StridedRows<'_>, a: &mut [f32]) {
+        (self.0.pack)(rows, a);
     }
 }
 

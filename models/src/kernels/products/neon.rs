@@ -6,9 +6,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::block::{
-    BLOCK_BYTES, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE,
-};
+use super::block::{BLOCK_BYTES, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE};
 use super::{Kernels, Level, plain};
 
 static NEON: Kernels = Kernels {
@@ -17,11 +15,12 @@ static NEON: Kernels = Kernels {
     enter: || {},
     leave: || {},
     int8: plain::int8,
-    float: |operands, out| {
-        assert!(operands.inside());
+    float: |operands, out, stride| {
+        assert!(operands.inside(out.len(), stride));
         // SAFETY: all that is read is inside; every 64-bit Arm has NEON.
-        unsafe { float(operands, out) }
+        unsafe { float(operands, out, stride) }
     },
+    pack: plain::pack,
 };
 
 static DOT_PRODUCT: Kernels = Kernels {
@@ -155,7 +154,7 @@ unsafe fn group<const LANE: usize>(
 /// # Safety
 /// The operands are [inside](FloatOperands::inside).
 #[target_feature(enable = "neon")]
-unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+unsafe fn float(operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
     for panel in 0..operands.panels {
         for row in (0..operands.rows).step_by(ROWS) {
             let count = ROWS.min(operands.rows - row);
@@ -178,7 +177,7 @@ unsafe fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
                 }
             }
             for (at, sums) in sums.iter().take(count).enumerate() {
-                let out = &mut out.0[(row + at) * SIDE + panel * TILE..][..TILE];
+                let out = &mut out[(row + at) * stride + panel * TILE..][..TILE];
                 for (out, sum) in out.chunks_exact_mut(4).zip(sums) {
                     // SAFETY: four floats.
                     unsafe { vst1q_f32(out.as_mut_ptr(), *sum) };

@@ -2,7 +2,7 @@
 //! better.
 
 use super::block::{
-    BLOCK_BYTES, FloatBlock, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, TILE,
+    BLOCK_BYTES, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows, TILE,
 };
 use super::{Kernels, Level};
 
@@ -13,6 +13,7 @@ pub(super) static PLAIN: Kernels = Kernels {
     leave: || {},
     int8,
     float,
+    pack,
 };
 
 pub(super) fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
@@ -34,7 +35,7 @@ pub(super) fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
     }
 }
 
-pub(super) fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
+pub(super) fn float(operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
     for row in 0..operands.rows {
         let a = operands.a.iter().skip(row).step_by(operands.rows);
         for panel in 0..operands.panels {
@@ -45,7 +46,22 @@ pub(super) fn float(operands: &FloatOperands<'_>, out: &mut FloatBlock) {
                     *sum += a * b;
                 }
             }
-            out.0[row * SIDE + panel * TILE..][..TILE].copy_from_slice(&sums);
+            out[row * stride + panel * TILE..][..TILE].copy_from_slice(&sums);
+        }
+    }
+}
+
+pub(super) fn pack(rows: &StridedRows<'_>, a: &mut [f32]) {
+    // Of k so many at a time that what is written stays in the first cache.
+    const STEP: usize = 16;
+    for first in (0..rows.k).step_by(STEP) {
+        let count = STEP.min(rows.k - first);
+        let a = &mut a[first * rows.rows..][..count * rows.rows];
+        for row in 0..rows.rows {
+            let x = &rows.x[row * rows.stride + first..][..count];
+            for (place, x) in a[row..].iter_mut().step_by(rows.rows).zip(x) {
+                *place = *x;
+            }
         }
     }
 }

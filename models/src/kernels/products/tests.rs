@@ -76,12 +76,14 @@ fn float_products_are_those_of_plain_rust() {
                     panels,
                     k,
                 };
-                let mut expected = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
-                plain::PLAIN.enter().float(&operands, &mut expected);
+                // What lies between the rows is nobody's.
+                let stride = 2 * TILE + k % 5;
+                let mut expected = vec![7.0; FLOAT_ROWS * stride];
+                plain::PLAIN.enter().float(&operands, &mut expected, stride);
                 for kernels in Kernels::available() {
-                    let mut got = FloatBlock([0.0; FLOAT_ROWS * SIDE]);
-                    kernels.enter().float(&operands, &mut got);
-                    for (at, (got, expected)) in got.0.iter().zip(&expected.0).enumerate() {
+                    let mut got = vec![7.0; FLOAT_ROWS * stride];
+                    kernels.enter().float(&operands, &mut got, stride);
+                    for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
                         // Sums of products below 1, rounded in another order.
                         let near = (got - expected).abs() <= 1e-6 * (1.0 + k as f32).sqrt();
                         assert!(
@@ -91,6 +93,33 @@ fn float_products_are_those_of_plain_rust() {
                         );
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_rows_are_those_of_plain_rust() {
+    let mut random = random();
+    for k in [0, 1, 15, 16, 17, 64, 100] {
+        for rows in 1..=FLOAT_ROWS {
+            let stride = k + rows % 3;
+            let x: Vec<f32> = (0..rows * stride).map(|_| unit(&mut random)).collect();
+            let rows = StridedRows {
+                x: &x,
+                stride,
+                rows,
+                k,
+            };
+            let mut expected = vec![7.0; rows.rows * k + 1];
+            plain::PLAIN.enter().pack(&rows, &mut expected);
+            for (at, &value) in expected[..rows.rows * k].iter().enumerate() {
+                assert_eq!(value, x[at % rows.rows * stride + at / rows.rows]);
+            }
+            for kernels in Kernels::available() {
+                let mut got = vec![7.0; rows.rows * k + 1];
+                kernels.enter().pack(&rows, &mut got);
+                assert_eq!(got, expected, "{} k {k} rows {}", kernels.name, rows.rows);
             }
         }
     }

@@ -17,11 +17,12 @@ use super::rows::{GroupWindow, QuantizedRows};
 use super::team::for_each;
 use crate::weights::Activation;
 
-/// Columns of a window whose results are floats, at most …
+/// The most columns of a window whose results are floats.
 const COLUMNS: usize = 256;
-/// … and at least. Between them, those of panels of floats that take no more than [`PANELS`].
+/// The least columns of such a window, whatever its panels take: each window reads all rows.
 const LEAST_COLUMNS: usize = 64;
-/// The floats of panels that stay in the second cache of a core while rows go by: 1 MiB.
+/// Panels of floats of no more than so many numbers, 1 MiB, stay in the second cache of a core while rows go by. Measured with
+/// two cores, which have 2 MiB each.
 const PANELS: usize = 1 << 18;
 
 /// The left operand.
@@ -88,7 +89,7 @@ impl<'a> Job<'a> {
             Out::Float(_) if self.matrix.is_int8() => COLUMNS,
             Out::Float(_) => {
                 let fit = PANELS / self.matrix.inputs.max(1);
-                fit.next_multiple_of(SIDE).clamp(LEAST_COLUMNS, COLUMNS)
+                (fit / SIDE * SIDE).clamp(LEAST_COLUMNS, COLUMNS)
             }
             Out::Int8(quantized) => quantized.group_width(),
         };
@@ -97,7 +98,7 @@ impl<'a> Job<'a> {
         // reads all weights.
         let few = count < 2 * COLUMNS;
         if few && matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
-            width /= 2;
+            width = (width / 2).max(LEAST_COLUMNS);
         }
         let chunks = enough.div_ceil(columns.div_ceil(width).max(1));
         // Whole blocks of rows: 32 of integers, 14 of floats, and tiles of 16 where they are quantized.
@@ -289,10 +290,10 @@ impl FloatRows {
             let rows = StridedRows {
                 x,
                 stride: k,
-                rows: x.len() / k.max(1),
+                rows: x.len() / k,
                 k,
             };
-            kernels.enter().pack(&rows, a);
+            kernels.pack(&rows, a);
         });
         Self { rows, k, data }
     }

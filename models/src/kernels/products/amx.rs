@@ -22,11 +22,7 @@ pub(super) static AMX: Kernels = Kernels {
         // entered before it is used.
         unsafe { int8(operands, out) }
     },
-    float: |operands, out, stride| {
-        assert!(operands.inside(out.len(), stride));
-        // SAFETY: as above; a processor with AMX has AVX-512.
-        unsafe { avx512::float(operands, out, stride) }
-    },
+    float: avx512::AVX512.float,
     pack: avx512::AVX512.pack,
 };
 

@@ -75,15 +75,26 @@ pub(crate) struct FloatOperands<'a> {
 }
 
 impl FloatOperands<'_> {
-    /// Whether everything is inside that a product reads, and that it writes: so many floats of sums, the rows at equal
-    /// distances.
+    /// Whether all that a product reads lies in the operands, and all that it writes in so many floats of `sums`, whose rows
+    /// are `stride` apart and do not overlap.
     pub(super) fn inside(&self, sums: usize, stride: usize) -> bool {
+        let width = self.panels * TILE;
         (1..=FLOAT_ROWS).contains(&self.rows)
             && (1..=2).contains(&self.panels)
-            && self.k * self.rows <= self.a.len()
-            && (self.panels - 1) * self.b_stride + self.k * TILE <= self.b.len()
-            && (self.rows - 1) * stride + self.panels * TILE <= sums
+            && (self.rows == 1 || stride >= width)
+            && reaches(self.rows, self.k, 0, self.a.len())
+            && reaches(self.k, TILE, 0, self.b.len())
+            && reaches(self.panels - 1, self.b_stride, self.k * TILE, self.b.len())
+            && reaches(self.rows - 1, stride, width, sums)
     }
+}
+
+/// Whether `count · step + rest` is at most `len`, whatever the numbers.
+fn reaches(count: usize, step: usize, rest: usize, len: usize) -> bool {
+    let end = count
+        .checked_mul(step)
+        .and_then(|end| end.checked_add(rest));
+    end.is_some_and(|end| end <= len)
 }
 
 /// Rows of floats that become a left operand.
@@ -99,11 +110,11 @@ pub(crate) struct StridedRows<'a> {
 }
 
 impl StridedRows<'_> {
-    /// Whether everything is inside that is read, and that is written: so many floats.
+    /// Whether the rows lie in `x`, and what they become in so many floats.
     pub(super) fn inside(&self, packed: usize) -> bool {
         (1..=FLOAT_ROWS).contains(&self.rows)
-            && (self.rows - 1) * self.stride + self.k <= self.x.len()
-            && self.rows * self.k <= packed
+            && reaches(self.rows - 1, self.stride, self.k, self.x.len())
+            && reaches(self.rows, self.k, 0, packed)
     }
 }
 

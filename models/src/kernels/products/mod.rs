@@ -33,7 +33,9 @@ pub(crate) struct Kernels {
     enter: fn(),
     leave: fn(),
     int8: fn(&Int8Operands<'_>, &mut Int8Block),
+    /// Only what is [inside](FloatOperands::inside) comes here.
     float: fn(&FloatOperands<'_>, &mut [f32], usize),
+    /// Only what is [inside](StridedRows::inside) comes here.
     pack: fn(&StridedRows<'_>, &mut [f32]),
 }
 
@@ -69,6 +71,15 @@ impl Kernels {
         (self.level)()
     }
 
+    /// Puts rows of floats into the order of a left operand: `[k, rows]`. No thread need be ready for that.
+    ///
+    /// # Panics
+    /// Where they are shorter than they have to be, or `a`.
+    pub(crate) fn pack(&self, rows: &StridedRows<'_>, a: &mut [f32]) {
+        assert!(rows.inside(a.len()));
+        (self.pack)(rows, a);
+    }
+
     /// Gets this thread ready for products.
     pub(crate) fn enter(&'static self) -> Products {
         (self.enter)();
@@ -91,17 +102,15 @@ impl Products {
     /// Sums of products of floats, `[rows, 16 · panels]`, the rows of `out` at a distance of `stride`.
     ///
     /// # Panics
-    /// Where an operand is shorter than it has to be, or `out`.
+    /// Where an operand is shorter than it has to be, or `out`, or its rows overlap.
     pub(crate) fn float(&self, operands: &FloatOperands<'_>, out: &mut [f32], stride: usize) {
+        assert!(operands.inside(out.len(), stride));
         (self.0.float)(operands, out, stride);
     }
 
-    /// Puts rows of floats into the order of a left operand: `[k, rows]`.
-    ///
-    /// # Panics
-    /// Where they are shorter than they have to be, or `a`.
+    /// As [`Kernels::pack`].
     pub(crate) fn pack(&self, rows: &StridedRows<'_>, a: &mut [f32]) {
-        (self.0.pack)(rows, a);
+        self.0.pack(rows, a);
     }
 }
 

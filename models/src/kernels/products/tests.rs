@@ -78,10 +78,11 @@ fn float_products_are_those_of_plain_rust() {
                 };
                 // What lies between the rows is nobody's.
                 let stride = 2 * TILE + k % 5;
-                let mut expected = vec![7.0; FLOAT_ROWS * stride];
+                let len = (rows - 1) * stride + panels * TILE;
+                let mut expected = vec![7.0; len];
                 plain::PLAIN.enter().float(&operands, &mut expected, stride);
                 for kernels in Kernels::available() {
-                    let mut got = vec![7.0; FLOAT_ROWS * stride];
+                    let mut got = vec![7.0; len];
                     kernels.enter().float(&operands, &mut got, stride);
                     for (at, (got, expected)) in got.iter().zip(&expected).enumerate() {
                         // Sums of products below 1, rounded in another order.
@@ -104,7 +105,8 @@ fn packed_rows_are_those_of_plain_rust() {
     for k in [0, 1, 15, 16, 17, 64, 100] {
         for rows in 1..=FLOAT_ROWS {
             let stride = k + rows % 3;
-            let x: Vec<f32> = (0..rows * stride).map(|_| unit(&mut random)).collect();
+            let len = (rows - 1) * stride + k;
+            let x: Vec<f32> = (0..len).map(|_| unit(&mut random)).collect();
             let rows = StridedRows {
                 x: &x,
                 stride,
@@ -152,6 +154,125 @@ fn an_operand_that_is_too_short_is_refused_before_it_is_read() {
         });
         assert!(refused.is_err(), "{}", kernels.name);
     }
+}
+
+#[test]
+fn floats_that_are_too_few_are_refused_before_they_are_touched() {
+    const K: usize = 5;
+    let (a, b) = (vec![1.0; 3 * K], vec![1.0; 2 * K * TILE]);
+    let whole = FloatOperands {
+        a: &a,
+        rows: 3,
+        b: &b,
+        b_stride: K * TILE,
+        panels: 2,
+        k: K,
+    };
+    let len = 2 * 40 + 2 * TILE;
+    assert!(whole.inside(len, 40));
+    assert!(whole.inside(3 * 2 * TILE, 2 * TILE));
+    let short = |operands: FloatOperands<'_>, len, stride| {
+        assert!(!operands.inside(len, stride));
+        for kernels in Kernels::available() {
+            let refused = std::panic::catch_unwind(|| {
+                kernels
+                    .enter()
+                    .float(&operands, &mut vec![0.0; len], stride);
+            });
+            assert!(refused.is_err(), "{}", kernels.name);
+        }
+    };
+    short(whole, len - 1, 40);
+    // Rows that overlap, and strides that a product wraps.
+    short(whole, len, 2 * TILE - 1);
+    short(whole, len, usize::MAX / 2 + 1);
+    for (rows, panels, k) in [
+        (0, 2, K),
+        (FLOAT_ROWS + 1, 2, K),
+        (3, 0, K),
+        (3, 3, K),
+        (3, 2, K + 1),
+        (3, 2, usize::MAX / 16 + 2),
+    ] {
+        short(
+            FloatOperands {
+                rows,
+                panels,
+                k,
+                ..whole
+            },
+            20 * 40,
+            40,
+        );
+    }
+    short(
+        FloatOperands {
+            a: &a[1..],
+            ..whole
+        },
+        len,
+        40,
+    );
+    short(
+        FloatOperands {
+            b: &b[1..],
+            ..whole
+        },
+        len,
+        40,
+    );
+    short(
+        FloatOperands {
+            b_stride: usize::MAX,
+            ..whole
+        },
+        len,
+        40,
+    );
+}
+
+#[test]
+fn rows_that_are_too_short_are_not_packed() {
+    let x = vec![1.0; 2 * 9 + 7];
+    let whole = StridedRows {
+        x: &x,
+        stride: 9,
+        rows: 3,
+        k: 7,
+    };
+    assert!(whole.inside(21));
+    let short = |rows: StridedRows<'_>, len| {
+        assert!(!rows.inside(len));
+        for kernels in Kernels::available() {
+            let refused = std::panic::catch_unwind(|| kernels.pack(&rows, &mut vec![0.0; len]));
+            assert!(refused.is_err(), "{}", kernels.name);
+        }
+    };
+    short(whole, 20);
+    short(
+        StridedRows {
+            x: &x[1..],
+            ..whole
+        },
+        21,
+    );
+    for rows in [0, FLOAT_ROWS + 1] {
+        short(StridedRows { rows, ..whole }, 200);
+    }
+    short(
+        StridedRows {
+            stride: usize::MAX / 2 + 1,
+            ..whole
+        },
+        21,
+    );
+    short(
+        StridedRows {
+            k: usize::MAX / 3 + 1,
+            ..whole
+        },
+        21,
+    );
 }
 
 #[test]

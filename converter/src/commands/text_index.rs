@@ -49,10 +49,20 @@ struct Build {
     #[arg(long, value_name = "NAME", default_value_t = Analyzer::Standard)]
     analyzer: Analyzer,
     /// BM25's saturation of repeated terms
-    #[arg(long, value_name = "X", default_value_t = 1.2)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.2,
+        allow_negative_numbers = true
+    )]
     k1: f32,
     /// BM25's weight of a sentence's length, from 0 to 1
-    #[arg(long, value_name = "X", default_value_t = 0.75)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.75,
+        allow_negative_numbers = true
+    )]
     b: f32,
     /// Memory to build in; what does not fit goes through files in the folder beside the index. The process
     /// takes up to 256 MB more

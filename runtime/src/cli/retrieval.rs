@@ -17,7 +17,7 @@ pub(super) fn first_given(
 pub(super) struct RetrievalArgs {
     /// How hard text retrieval tries, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits,
     /// which is faster and may miss some. `morelet bench` prints how many it missed
-    #[arg(long, value_name = "X", default_value_t = Effort::EXACT)]
+    #[arg(long, value_name = "X", default_value_t = Effort::EXACT, allow_negative_numbers = true)]
     pub effort: Effort,
     #[command(flatten)]
     pub image: ImageSearchArgs,
@@ -42,7 +42,7 @@ pub(super) struct ImageEffortArgs {
     ef: Option<u32>,
     /// Find this part of the ten nearest pictures, above 0 and at most 1: keep as few candidates as were measured to, when the
     /// index was made. `morelet inspect` prints what was measured
-    #[arg(long, value_name = "R", value_parser = recall)]
+    #[arg(long, value_name = "R", value_parser = recall, allow_negative_numbers = true)]
     recall: Option<f32>,
     /// Compare with every picture: the truth that a recall is measured against
     #[arg(long)]

@@ -24,6 +24,9 @@ impl Folder {
     pub fn open(target: &Path) -> Result<Folder> {
         let path = Folder::of(target)?;
         match fs::create_dir(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::io("cannot be written", target, error));
+            }
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Error::io("cannot be made", &path, error));
             }

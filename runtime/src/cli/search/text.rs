@@ -19,7 +19,7 @@ const DEFAULT_SNIPPET: &str = "200";
 pub(super) struct TextArgs {
     /// How hard to try, from 0 to 1. 1 finds exactly the best; less is an unsafe mode for hard time limits, which is
     /// faster and may miss some: `morelet bench --effort` measures how many [default: 1]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     effort: Option<Effort>,
     /// Add to each hit its score, term by term
     #[arg(long)]

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::buffer::{Buffer, Window};
 use super::functions::exp;
-use super::level::{Level, vectorized};
+use super::level::vectorized;
 use super::linear::float_sums;
 use super::products::{FLOAT_ROWS, Kernels, Products, StridedRows, TILE};
 use super::team::for_each;
@@ -76,7 +76,7 @@ pub(crate) fn attention(kernels: &'static Kernels, attention: &Attention<'_>, ou
         if attention.int8 {
             head.run_int8(&products, kernels.level(), out);
         } else {
-            head.run_float(&products, kernels.level(), out);
+            head.run_float(kernels, &products, out);
         }
     });
 }
@@ -89,7 +89,7 @@ impl Head<'_> {
             .map_or(keys, |places| keys.min(places[query] + 1))
     }
 
-    fn run_float(&self, products: &Products, level: Level, out: &mut Window<'_, f32>) {
+    fn run_float(&self, kernels: &Kernels, products: &Products, out: &mut Window<'_, f32>) {
         let (n, h) = (self.key.rows, self.key.columns.len());
         let (key_panels, value_panels) = (n.div_ceil(TILE), h.div_ceil(TILE));
         let padded = key_panels * TILE;
@@ -129,13 +129,13 @@ impl Head<'_> {
                 rows: count,
                 k: h,
             };
-            products.pack(&rows, &mut packed_query);
+            kernels.pack(&rows, &mut packed_query);
             float_sums(products, &packed_query[..count * h], h, &keys, scores);
             let mut sums = [1.0; FLOAT_ROWS];
             for (at, sum) in sums.iter_mut().take(count).enumerate() {
                 let sees = self.sees(first + at);
                 let row = &mut scores[at * padded..][..n];
-                *sum = softmax(level, &mut row[..sees]);
+                *sum = softmax(kernels.level(), &mut row[..sees]);
                 row[sees..].fill(0.0);
             }
             let result = &mut all_results[..count * value_panels * TILE];
@@ -146,7 +146,7 @@ impl Head<'_> {
                 rows: count,
                 k: n,
             };
-            products.pack(&rows, &mut packed_scores);
+            kernels.pack(&rows, &mut packed_scores);
             float_sums(products, &packed_scores[..count * n], n, &values, result);
             for (at, result) in result.chunks_exact(value_panels * TILE).enumerate() {
                 for (out, result) in out.row(first + at).iter_mut().zip(result) {

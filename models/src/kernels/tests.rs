@@ -135,7 +135,7 @@ fn tolerance(kind: &str) -> f64 {
     match kind {
         "q8" => 0.008,
         "q4" => 0.012,
-        _ => 2e-6,
+        _ => 1e-6,
     }
 }
 
@@ -199,7 +199,9 @@ fn a_linear_layer_is_the_product_in_double_precision() {
                 for (got, expected) in [(&got, &expected), (&too, &also)] {
                     let distance = distance(got, expected);
                     let what = (kernels.name, kind, rows, outputs, inputs);
-                    assert!(distance < tolerance(kind), "{what:?}: {distance}");
+                    // One sum after the other, errors grow as their number's root does.
+                    let deep = (inputs as f64 / 1200.0).sqrt().max(1.0);
+                    assert!(distance < deep * tolerance(kind), "{what:?}: {distance}");
                 }
             }
         }

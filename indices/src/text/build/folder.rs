@@ -24,11 +24,8 @@ impl Folder {
     pub fn open(target: &Path) -> Result<Folder> {
         let path = Folder::of(target)?;
         match fs::create_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::io("cannot be written", target, error));
-            }
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::io("cannot be made", &path, error));
+                return Err(Error::io("cannot be written", target, error));
             }
             _ => {}
         }

@@ -107,11 +107,6 @@ impl Products {
         assert!(operands.inside(out.len(), stride));
         (self.0.float)(operands, out, stride);
     }
-
-    /// As [`Kernels::pack`].
-    pub(crate) fn pack(&self, rows: &StridedRows<'_>, a: &mut [f32]) {
-        self.0.pack(rows, a);
-    }
 }
 
 impl Drop for Products {

@@ -16,7 +16,7 @@ static NEON: Kernels = Kernels {
     leave: || {},
     int8: plain::int8,
     float: |operands, out, stride| {
-        // SAFETY: the instructions are there, as above, and all is inside.
+        // SAFETY: every 64-bit Arm has NEON, and all is inside.
         unsafe { float(operands, out, stride) }
     },
     pack: plain::pack,

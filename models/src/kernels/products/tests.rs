@@ -114,13 +114,13 @@ fn packed_rows_are_those_of_plain_rust() {
                 k,
             };
             let mut expected = vec![7.0; rows.rows * k + 1];
-            plain::PLAIN.enter().pack(&rows, &mut expected);
+            plain::PLAIN.pack(&rows, &mut expected);
             for (at, &value) in expected[..rows.rows * k].iter().enumerate() {
                 assert_eq!(value, x[at % rows.rows * stride + at / rows.rows]);
             }
             for kernels in Kernels::available() {
                 let mut got = vec![7.0; rows.rows * k + 1];
-                kernels.enter().pack(&rows, &mut got);
+                kernels.pack(&rows, &mut got);
                 assert_eq!(got, expected, "{} k {k} rows {}", kernels.name, rows.rows);
             }
         }

@@ -46,7 +46,7 @@
 //!   meta               analyzer, k1, b, counts        image.meta     dimension, precision, recalls, CLIP's identity
 //!   dictionary         term → number (an fst)         nodes          records: row, scale, links
 //!   terms, .groups     number → df, postings          centre         the mean of all features
-//!   postings           sentences and tfs, packed      rerank         f16: what the integers leave
+//!   postings           sentences and tfs, packed      rerank         i8: what the integers leave
 //!   lengths            a byte for each sentence       ids, .starts   node → pictures
 //!   paragraphs.starts  sentence → paragraph           values, …      as in a text index
 //!   paragraphs.ranks

@@ -25,7 +25,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
         match arg.as_str() {
             "--threads" => options.threads = value()?.parse()?,
             "--vectors" => options.vectors = value()?.parse()?,
-            "--links" => options.links = value()?.parse()?,
+            "--links" => options.links = Some(value()?.parse()?),
             "--ef-construction" => options.ef_construction = value()?.parse()?,
             "--no-rerank" => options.rerank = false,
             _ => paths.push(arg),

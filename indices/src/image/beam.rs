@@ -3,6 +3,13 @@
 //! The candidates are one list in order, of at most `ef`: what is found goes where it belongs, and the first whose links
 //! were not followed yet is next.
 
+use super::candidate::{Candidate, insert, offer};
+use super::marks::Marks;
+
+/// The links of so many candidates are followed at once: nearly all that is in the list has its turn in the end, and while the rows of one
+/// are waited for, those of the other come.
+const TOGETHER: usize = 2;
+
 /// A graph with a query.
 pub(super) trait Graph {
     /// What links can be wrong with.
@@ -15,44 +22,6 @@ pub(super) trait Graph {
     fn scores(&mut self, nodes: &[u32]) -> &[f32];
 }
 
-/// The bit of a candidate that says whether its links were followed. So nodes are numbered below it.
-const FOLLOWED: u32 = 1 << 31;
-
-/// A node that was compared with the query.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Candidate {
-    pub score: f32,
-    /// The node, and [`FOLLOWED`].
-    tagged: u32,
-}
-
-impl Candidate {
-    /// A node, below 2³¹.
-    pub fn new(score: f32, node: u32) -> Candidate {
-        Candidate {
-            score,
-            tagged: node,
-        }
-    }
-
-    /// The node.
-    #[inline]
-    pub fn node(&self) -> u32 {
-        self.tagged & !FOLLOWED
-    }
-
-    /// Whether this comes before another: by its score, among equals by its number.
-    #[inline]
-    pub fn before(&self, other: &Candidate) -> bool {
-        self.score > other.score || (self.score == other.score && self.node() < other.node())
-    }
-}
-
-/// Puts candidates into their order.
-pub(super) fn sort(candidates: &mut [Candidate]) {
-    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.node().cmp(&b.node())));
-}
-
 /// The memory of a search, for one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Beam {
@@ -60,50 +29,51 @@ pub(super) struct Beam {
     pub candidates: Vec<Candidate>,
     /// Numbers of nodes to compare.
     pub numbers: Vec<u32>,
-    /// A bit for each node that was compared.
-    seen: Vec<u64>,
-    /// The words of it that are not 0.
-    touched: Vec<u32>,
+    /// The nodes that were compared.
+    seen: Marks,
+    /// They in a list, or at least as many of them as there are words of bits.
+    compared: Vec<u32>,
+    /// Whether others are marked too.
+    others: bool,
 }
 
 impl Beam {
-    /// Forgets the search before; the next is of a graph of `len` nodes. Those whose bit is set in `without` are as if they
-    /// were not there.
-    pub fn begin(&mut self, len: u32, without: Option<&[u64]>) {
+    /// Forgets the search before; the next is of a graph of `len` nodes. Those in `without` are as if they were not there.
+    pub fn begin(&mut self, len: u32, without: Option<&Marks>) {
         self.candidates.clear();
-        let words = len.div_ceil(64) as usize;
         match without {
-            Some(without) => {
-                self.touched.clear();
-                self.touched.extend(0..words as u32);
-                self.seen.clear();
-                self.seen.extend_from_slice(without);
-                self.seen.resize(words, 0);
+            Some(without) => self.seen.copy_from(without),
+            None if self.seen.fits(len)
+                && !self.others
+                && self.compared.len() < self.seen.words() =>
+            {
+                self.seen.clear_around(&self.compared);
             }
-            None if self.seen.len() == words => {
-                for word in self.touched.drain(..) {
-                    self.seen[word as usize] = 0;
-                }
-            }
-            None => {
-                self.touched.clear();
-                self.seen.clear();
-                self.seen.resize(words, 0);
-            }
+            None => self.seen.reset(len),
         }
+        self.others = without.is_some();
+        self.compared.clear();
     }
 
     /// Marks a node as compared; true the first time.
     pub fn mark(&mut self, node: u32) -> bool {
-        mark(&mut self.seen, &mut self.touched, node)
+        self.compared.push(node);
+        self.seen.mark(node)
+    }
+
+    /// Marks the candidates.
+    pub fn mark_candidates(&mut self) {
+        self.numbers.clear();
+        let nodes = self.candidates.iter().map(|candidate| candidate.node());
+        self.numbers.extend(nodes);
+        self.seen.mark_all(&mut self.numbers);
+        self.compared.extend_from_slice(&self.numbers);
     }
 
     /// A node to begin at.
     pub fn enter(&mut self, candidate: Candidate) {
         if self.mark(candidate.node()) {
-            let before = |other: &Candidate| other.before(&candidate);
-            let place = self.candidates.partition_point(before);
-            self.candidates.insert(place, candidate);
+            insert(&mut self.candidates, candidate);
         }
     }
 
@@ -113,53 +83,36 @@ impl Beam {
             candidates,
             numbers,
             seen,
-            touched,
+            compared,
+            ..
         } = self;
         candidates.truncate(ef);
         let mut next = 0;
-        while let Some(candidate) = candidates.get_mut(next) {
-            next += 1;
-            if candidate.tagged & FOLLOWED != 0 {
-                continue;
-            }
-            let node = candidate.node();
-            candidate.tagged |= FOLLOWED;
+        loop {
             numbers.clear();
-            graph.links(node, numbers)?;
-            // Whether a node was seen nobody can predict, so that no branch depends on it.
-            let mut new = 0;
-            for place in 0..numbers.len() {
-                let number = numbers[place];
-                numbers[new] = number;
-                new += usize::from(mark(seen, touched, number));
+            let mut followed = 0;
+            while followed < TOGETHER
+                && let Some(candidate) = candidates.get_mut(next)
+            {
+                next += 1;
+                if candidate.follow() {
+                    graph.links(candidate.node(), numbers)?;
+                    followed += 1;
+                }
             }
+            if followed == 0 {
+                return Ok(());
+            }
+            let new = seen.mark_all(numbers);
             numbers.truncate(new);
+            if compared.len() < seen.words() {
+                compared.extend_from_slice(numbers);
+            }
             let scores = graph.scores(numbers);
             for (&score, &number) in scores.iter().zip(&*numbers) {
-                let found = Candidate::new(score, number);
-                if candidates.len() == ef {
-                    match candidates.last() {
-                        Some(worst) if found.before(worst) => candidates.pop(),
-                        _ => continue,
-                    };
-                }
-                let place = candidates.partition_point(|candidate| candidate.before(&found));
-                candidates.insert(place, found);
-                next = next.min(place);
+                let place = offer(candidates, Candidate::new(score, number), ef);
+                next = next.min(place.unwrap_or(next));
             }
         }
-        Ok(())
     }
-}
-
-/// Marks a node; true the first time.
-#[inline]
-fn mark(seen: &mut [u64], touched: &mut Vec<u32>, node: u32) -> bool {
-    let word = &mut seen[node as usize / 64];
-    let before = *word;
-    if before == 0 {
-        touched.push(node / 64);
-    }
-    *word |= 1 << (node % 64);
-    *word != before
 }

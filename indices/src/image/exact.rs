@@ -1,6 +1,6 @@
 //! Comparing with every node: the truth.
 
-use super::beam::{Candidate, sort};
+use super::candidate::{Candidate, sort};
 use super::nodes::Nodes;
 use super::search::{PIECE, Scratch};
 
@@ -49,8 +49,8 @@ pub(super) fn exact(
 
 /// Keeps the best `k`, fewer than there are, and those that are as good as the last of them. Gives its score.
 fn cut(candidates: &mut Vec<Candidate>, k: usize) -> f32 {
-    let (_, last, _) = candidates.select_nth_unstable_by(k - 1, |a, b| b.score.total_cmp(&a.score));
-    let worst = last.score;
-    candidates.retain(|candidate| candidate.score >= worst);
+    let (_, last, _) = candidates.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+    let worst = last.score();
+    candidates.retain(|candidate| candidate.score() >= worst);
     worst
 }

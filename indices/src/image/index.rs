@@ -2,7 +2,7 @@
 
 use morelet_mapped::{Bytes, Container, Hash, Kind, OpenOptions, Slice, decode};
 
-use super::beam::Candidate;
+use super::candidate::Candidate;
 use super::exact::exact;
 use super::filter::ImageFilter;
 use super::meta::{self, Meta, REVISION};
@@ -88,7 +88,7 @@ impl ImageIndex {
         let records = section(meta::NODES, nodes * layout.size as u64)?;
         let centre = section(meta::CENTRE, dim * 4)?.typed()?;
         let rerank = match meta.rerank {
-            true => Some(section(meta::RERANK, nodes * dim * 2)?),
+            true => Some(section(meta::RERANK, nodes * layout.row as u64)?),
             false => None,
         };
         Ok(ImageIndex {
@@ -206,7 +206,7 @@ impl ImageIndex {
         feature: &[f32],
         options: &ImageSearchOptions<'_>,
     ) -> Result<Vec<(ImageId, f32)>> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(options.k.min(self.ids.len()));
         self.search_into(feature, options, &mut found)?;
         Ok(found)
     }
@@ -321,7 +321,7 @@ impl ImageIndex {
         let k = options.k;
         let mut looked_at = 0;
         for candidate in candidates {
-            let (score, node) = (candidate.score, candidate.node());
+            let (score, node) = (candidate.score(), candidate.node());
             // Nodes of equal score go together: the pictures of the later one may have been added first.
             if best.len() >= k && best.last().is_none_or(|&(_, worst)| worst != score) {
                 break;

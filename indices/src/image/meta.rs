@@ -21,7 +21,7 @@ pub(crate) const IDS: &str = "ids";
 /// The section that says where the numbers of each node begin.
 pub(crate) const STARTS: &str = "ids.starts";
 /// The revision of all sections of the index but those of the values.
-pub(crate) const REVISION: u32 = 3;
+pub(crate) const REVISION: u32 = 4;
 
 /// The longest feature that an index takes. CLIP's are 512 to 1024 long.
 pub(crate) const MAX_DIM: u32 = 65_536;

@@ -2,8 +2,8 @@
 
 use super::query::Query;
 use super::record::{Damage, Layout};
-use super::vectors::Vectors;
-use crate::kernels::rows::{Rows, row_kernels};
+use super::vectors::{FINER, Vectors};
+use crate::kernels::rows::{Rows, Weights, row_kernels};
 
 /// The nodes, borrowed.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub(super) struct Nodes<'a> {
     pub records: &'a [u8],
     /// What the rows are differences from: as long as a feature.
     pub centre: &'a [f32],
-    /// What the rows of integers leave of the differences, a row of halves for each node; or nothing.
+    /// What the rows of integers leave of the differences, in units finer by [`FINER`]: a row for each node, as long; or nothing.
     pub rerank: &'a [u8],
     /// How many nodes there are.
     pub len: u32,
@@ -24,9 +24,8 @@ pub(super) struct Nodes<'a> {
 /// Room for products with rows.
 #[derive(Debug, Default)]
 pub(super) struct Products {
-    integers: Vec<i32>,
     floats: Vec<f32>,
-    remainders: Vec<f32>,
+    fine: Vec<[i32; 3]>,
 }
 
 impl<'a> Nodes<'a> {
@@ -40,24 +39,24 @@ impl<'a> Nodes<'a> {
         products: &'p mut Products,
     ) -> &'p [f32] {
         let rows = self.layout.rows(self.records);
-        let Products {
-            integers, floats, ..
-        } = products;
+        let floats = &mut products.floats;
         floats.resize(numbers.len(), 0.0);
         match self.layout.vectors {
             Vectors::I8 => {
-                integers.resize(numbers.len(), 0);
-                (row_kernels().bytes)(&rows, numbers, &query.integers, integers);
-                for ((score, &product), &number) in floats.iter_mut().zip(&*integers).zip(numbers) {
-                    let (scale, bias) = self.layout.scale(self.records, number);
-                    *score = floor(query.scale * scale * product as f32 + (bias + query.offset));
-                }
+                let weights = Weights {
+                    scale: query.scale,
+                    offset: query.offset,
+                };
+                (row_kernels().scores)(&rows, numbers, &query.integers[0], weights, floats);
                 return floats;
             }
             Vectors::F16 => (row_kernels().halves)(&rows, numbers, &query.difference, floats),
             Vectors::F32 => (row_kernels().floats)(&rows, numbers, &query.difference, floats),
         }
-        self.add_biases(query, numbers, floats);
+        for (score, &number) in floats.iter_mut().zip(numbers) {
+            let (_, bias) = self.layout.scale(self.records, number);
+            *score = floor(*score + (bias + query.offset));
+        }
         floats
     }
 
@@ -71,37 +70,25 @@ impl<'a> Nodes<'a> {
         if self.rerank.is_empty() {
             return self.scores(query, numbers, products);
         }
-        let Products {
-            floats, remainders, ..
-        } = products;
+        let Products { floats, fine, .. } = products;
         floats.resize(numbers.len(), 0.0);
-        remainders.resize(numbers.len(), 0.0);
-        let dim = self.layout.dim;
-        let rows = Rows {
-            len: dim,
-            ..self.layout.rows(self.records)
-        };
-        (row_kernels().mixed)(&rows, numbers, &query.difference, floats);
-        let rows = Rows {
+        fine.resize(numbers.len(), [0; 3]);
+        let rows = self.layout.rows(self.records);
+        let remainders = Rows {
             bytes: self.rerank,
-            stride: 2 * dim,
-            len: 2 * dim,
+            stride: rows.len,
+            len: rows.len,
         };
-        (row_kernels().halves)(&rows, numbers, &query.difference, remainders);
-        for ((score, remainder), &number) in floats.iter_mut().zip(&*remainders).zip(numbers) {
-            let (scale, _) = self.layout.scale(self.records, number);
-            *score = *score * scale + remainder;
+        (row_kernels().fine)(&[rows, remainders], numbers, &query.integers, fine);
+        let finer = f64::from(FINER).recip();
+        for ((score, &parts), &number) in floats.iter_mut().zip(&*fine).zip(numbers) {
+            let [high, middle, low] = parts.map(f64::from);
+            let (scale, bias) = self.layout.scale(self.records, number);
+            let unit = f64::from(query.scale) * f64::from(scale);
+            let product = unit * (high + finer * (middle + finer * low));
+            *score = floor(product as f32 + (bias + query.offset));
         }
-        self.add_biases(query, numbers, floats);
         floats
-    }
-
-    /// Turns products of differences into inner products.
-    fn add_biases(&self, query: &Query, numbers: &[u32], scores: &mut [f32]) {
-        for (score, &number) in scores.iter_mut().zip(numbers) {
-            let (_, bias) = self.layout.scale(self.records, number);
-            *score = floor(*score + (bias + query.offset));
-        }
     }
 
     /// Appends the links of `node`.
@@ -114,9 +101,9 @@ impl<'a> Nodes<'a> {
 /// What is no number counts as the worst.
 #[inline]
 fn floor(score: f32) -> f32 {
-    if score.is_nan() {
-        f32::NEG_INFINITY
-    } else {
+    if score > f32::NEG_INFINITY {
         score
+    } else {
+        f32::NEG_INFINITY
     }
 }

@@ -13,6 +13,7 @@
 //! So what a search reads of a node lies in lines of the cache that follow each other, and a page holds some whole nodes.
 
 use super::vectors::Vectors;
+use crate::kernels::kernels;
 use crate::kernels::rows::{ROW_ALIGNMENT, Rows};
 
 /// The most links of a node that a file may ask for.
@@ -82,9 +83,9 @@ impl Layout {
     /// Scale and bias of a node.
     #[inline]
     pub fn scale(&self, nodes: &[u8], node: u32) -> (f32, f32) {
-        let at = node as usize * self.size + self.row;
-        let number = |at: usize| f32::from_bits(word32(&nodes[at..at + 4]));
-        (number(at), number(at + 4))
+        let (numbers, _) = nodes[node as usize * self.size + self.row..].as_chunks::<4>();
+        let number = |place: usize| f32::from_le_bytes(numbers[place]);
+        (number(0), number(1))
     }
 
     /// Appends the links of `node` to `links`. Each is below `len`.
@@ -96,8 +97,9 @@ impl Layout {
         len: u32,
         links: &mut Vec<u32>,
     ) -> Result<(), Damage> {
-        let record = &nodes[node as usize * self.size..][..self.size];
         let at = self.row + 8;
+        // The packed ones of the last record may end before what is read at once.
+        let record = &nodes[node as usize * self.size..];
         let degree = word32(&record[at..at + 4]) as usize;
         if degree > self.links {
             let message = format!(
@@ -110,18 +112,12 @@ impl Layout {
                 message,
             });
         }
-        let packed = &record[at + 4..];
-        let mask = (1u64 << self.width) - 1;
         let first = links.len();
-        links.extend((0..degree).map(|place| {
-            let bit = place * self.width;
-            let word = &packed[bit / 8..bit / 8 + WORD];
-            let word = word.try_into().map_or(0, u64::from_le_bytes);
-            (word >> (bit % 8) & mask) as u32
-        }));
-        let read = &links[first..];
-        // All of them are looked at, so that it needs no branches.
-        if read.iter().fold(0, |most, &link| most.max(link)) < len {
+        links.resize(first + degree.next_multiple_of(8), 0);
+        let read = &mut links[first..];
+        let largest = (kernels().unpack_some)(self.width as u8, &record[at + 4..], degree, read);
+        if largest < len {
+            links.truncate(first + degree);
             return Ok(());
         }
         let place = read.iter().position(|&link| link >= len).unwrap_or(0);

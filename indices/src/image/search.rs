@@ -5,7 +5,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::beam::{Beam, Candidate, Graph, sort};
+use super::beam::{Beam, Graph};
+use super::candidate::{Candidate, offer, sort};
+use super::marks::Marks;
 use super::nodes::{Nodes, Products};
 use super::query::Query;
 use super::record::Damage;
@@ -67,12 +69,12 @@ impl Graph for Asked<'_> {
     }
 }
 
-/// Puts about the `ef` nodes nearest to the query into the candidates, best first. Nodes whose bit is set in
-/// `without` are as if they were not there.
+/// Puts about the `ef` nodes nearest to the query into the candidates, best first. Nodes in `without`
+/// are as if they were not there.
 pub(super) fn nearest(
     nodes: &Nodes<'_>,
     ef: usize,
-    without: Option<&[u64]>,
+    without: Option<&Marks>,
     scratch: &mut Scratch,
 ) -> Result<(), Damage> {
     let Scratch {
@@ -81,40 +83,28 @@ pub(super) fn nearest(
         beam,
     } = scratch;
     beam.begin(nodes.len, without);
-    let absent = |node: u32| {
-        let word = without.and_then(|words| words.get(node as usize / 64));
-        word.is_some_and(|word| word >> (node % 64) & 1 == 1)
-    };
-    let mut best: [Option<Candidate>; BEGINNINGS] = [None; BEGINNINGS];
     let mut from = 0;
     while from < nodes.entries {
         let to = nodes.entries.min(from + PIECE);
         beam.numbers.clear();
-        beam.numbers
-            .extend((from..to).filter(|&node| !absent(node)));
+        match without {
+            Some(without) => {
+                let there = (from..to).filter(|&node| !without.has(node));
+                beam.numbers.extend(there);
+            }
+            None => beam.numbers.extend(from..to),
+        }
         let scores = nodes.scores(query, &beam.numbers, products);
         for (&score, &node) in scores.iter().zip(&beam.numbers) {
-            let mut found = Candidate::new(score, node);
-            // Most are worse than all of them.
-            if best[BEGINNINGS - 1].is_some_and(|worst| worst.before(&found)) {
-                continue;
-            }
-            for place in &mut best {
-                match place {
-                    Some(better) if better.before(&found) => {}
-                    Some(worse) => std::mem::swap(worse, &mut found),
-                    None => {
-                        *place = Some(found);
-                        break;
-                    }
-                }
-            }
+            offer(
+                &mut beam.candidates,
+                Candidate::new(score, node),
+                BEGINNINGS,
+            );
         }
         from = to;
     }
-    for candidate in best.into_iter().flatten() {
-        beam.enter(candidate);
-    }
+    beam.mark_candidates();
     let mut asked = Asked {
         nodes,
         query,
@@ -145,7 +135,7 @@ pub(super) fn rerank(nodes: &Nodes<'_>, k: usize, scratch: &mut Scratch) {
         .extend(beam.candidates.iter().map(|candidate| candidate.node()));
     let scores = nodes.exact_scores(query, &beam.numbers, products);
     for (candidate, &score) in beam.candidates.iter_mut().zip(scores) {
-        candidate.score = score;
+        *candidate = Candidate::new(score, candidate.node());
     }
     sort(&mut beam.candidates);
 }

@@ -8,6 +8,7 @@
 
 use std::sync::OnceLock;
 
+pub(crate) mod features;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod plain;
@@ -33,6 +34,9 @@ pub(crate) struct Kernels {
     /// Unpacks 128 integers of so many bits each, at most 32, from a stream with the low bits first. The bytes are
     /// those of the integers and at least 64 more; `false`, and nothing is done, where they are not.
     pub unpack: fn(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> bool,
+    /// Unpacks `count` integers of so many bits each, at most 32, from a stream with the low bits first, and gives the largest of
+    /// them, or 0. From where each begins, 8 bytes are there. There is room for a multiple of 8, and those too many may hold anything.
+    pub unpack_some: fn(width: u8, packed: &[u8], count: usize, values: &mut [u32]) -> u32,
     /// Turns gaps into ascending numbers, in place: `value[i] = base + i + Σ gaps[..=i]`, modulo 2³².
     pub add_up: fn(base: u32, values: &mut [u32; BLOCK]),
     /// Writes down the places of the first 128 bits that are set in a stream with the low bits first, and gives
@@ -161,6 +165,26 @@ mod tests {
                     (plain::KERNELS.spread)(shift, &bits[..len], &sums, &mut expected);
                     (kernels.spread)(shift, &bits[..len], &sums, &mut got);
                     assert_eq!(got, expected, "{} {len}", kernels.name);
+                }
+                for width in 1..=32 {
+                    let len = round * 2 % 67;
+                    // With as few bytes as may be, and with more.
+                    let needed = len.saturating_sub(1) * usize::from(width) / 8 + 8;
+                    for packed in [&bytes[3..3 + needed], &bytes[3..]] {
+                        let room = len.next_multiple_of(8);
+                        let (mut expected, mut got) = (vec![0; room], vec![0; room]);
+                        let largest =
+                            (plain::KERNELS.unpack_some)(width, packed, len, &mut expected);
+                        assert_eq!(largest, expected[..len].iter().fold(0, |a, &b| a.max(b)));
+                        assert_eq!((kernels.unpack_some)(width, packed, len, &mut got), largest);
+                        assert_eq!(got[..len], expected[..len], "{} {width}", kernels.name);
+                    }
+                    let mut all = [0; BLOCK];
+                    if (plain::KERNELS.unpack)(width, &bytes[3..], &mut all) {
+                        let mut some = vec![0; len.next_multiple_of(8)];
+                        (plain::KERNELS.unpack_some)(width, &bytes[3..], len, &mut some);
+                        assert_eq!(some[..len], all[..len]);
+                    }
                 }
                 values.sort_unstable();
                 let bounds = [0, 1, values[0], values[127], values[64] + 1, u32::MAX];

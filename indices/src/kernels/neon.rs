@@ -8,6 +8,7 @@ use super::{BLOCK, Kernels, plain};
 static NEON: Kernels = Kernels {
     name: "NEON",
     unpack: plain::KERNELS.unpack,
+    unpack_some: plain::KERNELS.unpack_some,
     add_up: |base, values| {
         // SAFETY: this table is handed out only where NEON was found.
         unsafe { add_up(base, values) }

@@ -6,6 +6,7 @@ use super::{BLOCK, Kernels, Places, words};
 pub(crate) static KERNELS: Kernels = Kernels {
     name: "plain",
     unpack,
+    unpack_some,
     add_up,
     ones,
     add_high,
@@ -38,6 +39,24 @@ fn unpack_width<const WIDTH: usize>(packed: &[u8], values: &mut [u32; BLOCK]) ->
         }
     }
     Some(())
+}
+
+fn unpack_some(width: u8, packed: &[u8], count: usize, values: &mut [u32]) -> u32 {
+    unpack_from(0, width, packed, &mut values[..count])
+}
+
+/// Unpacks integers from number `first` of a stream on, and gives the largest, or 0.
+pub(super) fn unpack_from(first: usize, width: u8, packed: &[u8], values: &mut [u32]) -> u32 {
+    let mask = (1u64 << width) - 1;
+    let mut largest = 0;
+    for (place, value) in values.iter_mut().enumerate() {
+        let bit = (first + place) * usize::from(width);
+        let word = &packed[bit / 8..bit / 8 + 8];
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        *value = (word >> (bit % 8) & mask) as u32;
+        largest = largest.max(*value);
+    }
+    largest
 }
 
 fn add_up(base: u32, values: &mut [u32; BLOCK]) {

@@ -11,6 +11,7 @@ static AVX2: Kernels = Kernels {
         // SAFETY: this table is handed out only where AVX2 was found.
         unsafe { unpack_avx2(width, packed, values) }
     },
+    unpack_some: plain::KERNELS.unpack_some,
     add_up: |base, values| {
         // SAFETY: as above.
         unsafe { add_up_avx2(base, values) }
@@ -31,8 +32,12 @@ static AVX2: Kernels = Kernels {
 static AVX512: Kernels = Kernels {
     name: "AVX-512",
     unpack: |width, packed, values| {
-        // SAFETY: this table is handed out only where AVX-512 F, BW, VBMI and VBMI2 were found.
+        // SAFETY: this table is handed out only where AVX-512 F, BW, VL, VBMI and VBMI2 were found.
         unsafe { unpack_avx512(width, packed, values) }
+    },
+    unpack_some: |width, packed, count, values| {
+        // SAFETY: as above.
+        unsafe { unpack_some_avx512(width, packed, count, values) }
     },
     add_up: |base, values| {
         // SAFETY: as above.
@@ -62,6 +67,7 @@ pub(super) fn available() -> impl Iterator<Item = &'static Kernels> {
     let avx512 = avx2
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vbmi")
         && is_x86_feature_detected!("avx512vbmi2");
     [(avx2, &AVX2), (avx512, &AVX512)]
@@ -118,6 +124,23 @@ fn unpack_avx512(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> bool {
     if !is_whole(width, packed) {
         return false;
     }
+    let unpack = unpack_eight(width);
+    for (group, values) in values.chunks_exact_mut(8).enumerate() {
+        // SAFETY: group × width is at most 15 × width, and 16 × width + 64 bytes are there, as `is_whole` says; a chunk has eight
+        // integers.
+        unsafe {
+            let loaded = packed.as_ptr().add(group * usize::from(width)).cast();
+            let narrow = unpack(_mm512_loadu_si512(loaded));
+            _mm256_storeu_si256(values.as_mut_ptr().cast(), narrow);
+        }
+    }
+    true
+}
+
+/// What takes the first eight integers of so many bits, at most 32, out of 64 bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[inline]
+fn unpack_eight(width: u8) -> impl Fn(__m512i) -> __m256i {
     let (bytes, shifts) = &LANES_OF_64[usize::from(width)];
     // SAFETY: both tables are 64 bytes long.
     let (bytes, shifts) = unsafe {
@@ -127,16 +150,42 @@ fn unpack_avx512(width: u8, packed: &[u8], values: &mut [u32; BLOCK]) -> bool {
         )
     };
     let mask = _mm512_set1_epi64(((1u64 << width) - 1) as i64);
-    for (group, values) in values.chunks_exact_mut(8).enumerate() {
-        // SAFETY: group × width is at most 15 × width, and 16 × width + 64 bytes are there, as `is_whole` says.
-        let loaded =
-            unsafe { _mm512_loadu_si512(packed.as_ptr().add(group * usize::from(width)).cast()) };
+    move |loaded| {
         let lanes = _mm512_srlv_epi64(_mm512_permutexvar_epi8(bytes, loaded), shifts);
-        let narrow = _mm512_cvtepi64_epi32(_mm512_and_si512(lanes, mask));
-        // SAFETY: a chunk has eight integers.
-        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), narrow) };
+        _mm512_cvtepi64_epi32(_mm512_and_si512(lanes, mask))
     }
-    true
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+fn unpack_some_avx512(width: u8, packed: &[u8], count: usize, values: &mut [u32]) -> u32 {
+    let unpack = unpack_eight(width);
+    let mut largest = _mm256_setzero_si256();
+    let mut done = 0;
+    let (chunks, _) = values.as_chunks_mut::<8>();
+    for chunk in chunks {
+        let start = done / 8 * usize::from(width);
+        if done >= count || packed.len() < start + 64 {
+            break;
+        }
+        let wanted = 0xFF_u8 >> (8 - (count - done).min(8));
+        // SAFETY: 64 bytes are there from `start` on, and a chunk has eight integers.
+        unsafe {
+            let unpacked = unpack(_mm512_loadu_si512(packed.as_ptr().add(start).cast()));
+            largest = _mm256_mask_max_epu32(largest, wanted, largest, unpacked);
+            // All eight: what a masked store leaves cannot be read as soon.
+            _mm256_storeu_si256(chunk.as_mut_ptr().cast(), unpacked);
+        }
+        done += 8;
+    }
+    let done = done.min(count);
+    let rest = plain::unpack_from(done, width, packed, &mut values[done..count]);
+    let four = _mm_max_epu32(
+        _mm256_castsi256_si128(largest),
+        _mm256_extracti128_si256::<1>(largest),
+    );
+    let two = _mm_max_epu32(four, _mm_unpackhi_epi64(four, four));
+    let one = _mm_max_epu32(two, _mm_shuffle_epi32::<1>(two));
+    rest.max(_mm_cvtsi128_si32(one).cast_unsigned())
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]

@@ -11,13 +11,14 @@ pub(super) struct Graph {
     /// How features are kept: i8, f16 or f32 [default: i8, or as in the index that is added to or merged first]
     #[arg(long, value_name = "TYPE")]
     vectors: Option<Vectors>,
-    /// The most links of a picture in the graph, from 4 to 64: more find more and take more room
-    #[arg(long, value_name = "N", default_value_t = ImageOptions::DEFAULT_LINKS as u16, value_parser = clap::value_parser!(u16).range(4..=64))]
-    links: u16,
+    /// The most links of a picture in the graph, from 4 to 64: more find more and take more room [default: 40; 24 for fewer than 4096
+    /// pictures]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=64))]
+    links: Option<u16>,
     /// Candidates that each picture's links are chosen from: more make a better graph and take longer
     #[arg(long, value_name = "N", default_value_t = ImageOptions::DEFAULT_EF_CONSTRUCTION as u16, value_parser = clap::value_parser!(u16).range(1..))]
     ef_construction: u16,
-    /// Keep only the i8 features, not what they leave beside them as f16: a third of the size, and less exact scores
+    /// Keep only the i8 features, not what they leave beside them: little more than half the size, and less exact scores
     #[arg(long)]
     no_rerank: bool,
     /// Threads to work with; as many as the machine has unless given. The index is the same
@@ -42,7 +43,7 @@ impl Graph {
             ef_construction: usize::from(self.ef_construction),
             // What an index had not, cannot be made of it.
             rerank: !self.no_rerank && before.is_none_or(keeps_exact),
-            links: usize::from(self.links),
+            links: self.links.map(usize::from),
             threads: self.threads(),
             ..ImageOptions::new(clip, dim)
         }

@@ -6,7 +6,7 @@ use super::builder::ImageIndexBuilder;
 use crate::error::{Error, Result};
 use crate::image::index::ImageIndex;
 use crate::image::record::Damage;
-use crate::image::vectors::{Vectors, stored_integer};
+use crate::image::vectors::{FINER, Vectors, stored_integer};
 
 /// How many nodes are read between two questions whether to stop.
 const ASKED_EVERY: u32 = 1024;
@@ -92,7 +92,7 @@ impl ImageIndexBuilder {
         });
         self.pictures.extend(row_of.collect::<Result<Vec<u32>>>()?);
         let added = self.features.len() - first;
-        self.graph.grow(self.features.len())?;
+        self.graph.resize(self.features.len(), self.graph.most())?;
         let mut links = Vec::new();
         for node in 0..nodes.len {
             let Some(row) = rows[node as usize].filter(|&row| row >= first) else {
@@ -131,9 +131,10 @@ fn read(index: &ImageIndex, node: u32, feature: &mut Vec<f32>) {
         }
     }
     if !nodes.rerank.is_empty() {
-        let left = halves(&nodes.rerank[place * 2 * layout.dim..][..2 * layout.dim]);
-        for (value, left) in feature.iter_mut().zip(left) {
-            *value += left;
+        let (scale, _) = layout.scale(nodes.records, node);
+        let left = &nodes.rerank[place * layout.row..][..layout.dim];
+        for (value, &byte) in feature.iter_mut().zip(left) {
+            *value += f32::from(stored_integer(byte)) * (scale / FINER);
         }
     }
     for (value, &c) in feature.iter_mut().zip(nodes.centre) {

@@ -78,7 +78,7 @@ impl ImageIndexBuilder {
         let values = ValueWriter::begin(&mut writer)?;
         Ok(ImageIndexBuilder {
             features: Features::create_in(&folder, options.dim)?,
-            graph: Links::none(options.links),
+            graph: Links::none(options.most_links(u32::MAX)),
             writer,
             values,
             options,
@@ -154,7 +154,7 @@ impl ImageIndexBuilder {
         let work = &mut work;
         let features = features.finish()?;
         let rows = GraphRows::new(&features, options.dim, &folder, work)?;
-        graph.grow(rows.len())?;
+        graph.resize(rows.len(), options.most_links(rows.len()))?;
         let groups = Groups::new(&rows, work)?;
         let shards = groups.shards(&rows, shard_rows);
         let links = build_graph(&rows, &groups, &shards, graph, &sources, &options, work)?;
@@ -170,7 +170,7 @@ impl ImageIndexBuilder {
             pictures: pictures.len() as u32,
             vectors: options.vectors,
             rerank: options.reranks(),
-            links: options.links as u32,
+            links: links.most() as u32,
             entries: groups.medoids.len() as u32,
             recall: Vec::new(),
         };

@@ -48,15 +48,17 @@ impl Links {
         self.degrees.len() as u32
     }
 
-    /// Adds nodes without links, until there are so many.
-    pub fn grow(&mut self, nodes: u32) -> Result<()> {
-        if nodes <= self.len() {
+    /// Adds nodes without links until there are so many, and keeps so many links of each at most.
+    pub fn resize(&mut self, nodes: u32, most: usize) -> Result<()> {
+        let nodes = nodes.max(self.len());
+        if (nodes, most) == (self.len(), self.most) {
             return Ok(());
         }
-        let mut grown = Links::new(nodes, self.most)?;
-        grown.all[..self.all.len()].copy_from_slice(&self.all);
-        grown.degrees[..self.degrees.len()].copy_from_slice(&self.degrees);
-        *self = grown;
+        let mut resized = Links::new(nodes, most)?;
+        for node in 0..self.len() {
+            resized.set(node, self.of(node).iter().copied());
+        }
+        *self = resized;
         Ok(())
     }
 
@@ -161,13 +163,19 @@ mod tests {
         links.set(1, [0, 2]);
         links.set(2, [0, 1, 0, 1, 0]);
         assert!(links.push(1, 1) && !links.push(2, 2));
-        links.grow(5).unwrap();
-        assert_eq!(
-            (0..5)
-                .map(|node| links.of(node).to_vec())
-                .collect::<Vec<_>>(),
-            [vec![], vec![0, 2, 1], vec![0, 1, 0, 1], vec![], vec![]]
-        );
+        let all = |links: &Links| -> Vec<Vec<u32>> {
+            let nodes = 0..links.len();
+            nodes.map(|node| links.of(node).to_vec()).collect()
+        };
+        links.resize(5, 4).unwrap();
+        let expected = [vec![], vec![0, 2, 1], vec![0, 1, 0, 1], vec![], vec![]];
+        assert_eq!(all(&links), expected);
+        links.resize(0, 6).unwrap();
+        assert_eq!((all(&links), links.most()), (expected.to_vec(), 6));
+        assert!(links.push(2, 2));
+        links.resize(5, 2).unwrap();
+        let expected = [vec![], vec![0, 2], vec![0, 1], vec![], vec![]];
+        assert_eq!(all(&links), expected);
         for mut piece in links.pieces(2) {
             for (node, mut slot) in piece.slots() {
                 slot.set([node]);

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::work::{Counter, Work};
 use crate::error::{Error, Result};
+use crate::image::marks::Marks;
 use crate::image::nodes::Nodes;
 use crate::image::recall::Recall;
 use crate::image::search::{Scratch, nearest, rerank};
@@ -59,9 +60,11 @@ pub(super) fn measure(
     for &row in &queries {
         absent[row as usize] = true;
     }
-    let mut without = vec![0u64; len.div_ceil(64) as usize];
-    for (node, &row) in order.iter().enumerate() {
-        without[node / 64] |= u64::from(absent[row as usize]) << (node % 64);
+    let mut without = Marks::none(len);
+    for (node, &row) in (0..).zip(order) {
+        if absent[row as usize] {
+            without.mark(node);
+        }
     }
     let feature = |row: u32| &features[row as usize * dim..][..dim];
     let pieces = u64::from(len.div_ceil(PIECE));

@@ -9,7 +9,8 @@ use super::links::Links;
 use super::rows::{GraphRows, RowQuery};
 use super::work::{Counter, Work};
 use crate::error::Result;
-use crate::image::beam::{Beam, Candidate, Graph, sort};
+use crate::image::beam::{Beam, Graph};
+use crate::image::candidate::{Candidate, sort};
 
 /// A node looks for its neighbours from the medoids of so many groups, and from its links. They must be many: from what is
 /// linked in its shard nothing leads to neighbours in others. (Of 500,000 features in 31 shards, searches with ef 200 found .981 with 4
@@ -179,7 +180,7 @@ fn answer(rows: &GraphRows, chosen: &mut Links, counter: &Counter) {
                 sort(&mut found);
                 found.dedup_by_key(|candidate| candidate.node());
                 if found.len() <= most {
-                    slot.set(found.iter().map(Candidate::node));
+                    slot.set(found.iter().map(|candidate| candidate.node()));
                 } else {
                     choose(rows, &found, most, &mut kept);
                     fill(&found, most, &mut kept);
@@ -198,7 +199,7 @@ fn choose(rows: &GraphRows, candidates: &[Candidate], most: usize, kept: &mut Ve
         if kept.len() == most {
             break;
         }
-        let distance = -candidate.score;
+        let distance = -candidate.score();
         let hidden = |&other: &u32| {
             let between = rows.distance(candidate.node(), other);
             // Of equal rows one is enough.

@@ -6,8 +6,9 @@ use morelet_mapped::{Scratch, ScratchMap};
 
 use super::work::Work;
 use crate::error::Result;
-use crate::image::vectors::{integers, scale, stored_integer};
-use crate::kernels::rows::{OFFSET, ROW_ALIGNMENT, Rows, row_kernels};
+use crate::image::vectors::{scale, stored, stored_integer};
+use crate::kernels::features::feature_kernels;
+use crate::kernels::rows::{Integers, OFFSET, ROW_ALIGNMENT, Rows, row_kernels};
 
 /// Features less their mean, as integers.
 pub(super) struct GraphRows {
@@ -24,7 +25,7 @@ pub(super) struct GraphRows {
 #[derive(Default)]
 pub(super) struct RowQuery {
     row: u32,
-    integers: Vec<i8>,
+    integers: Integers,
     products: Vec<i32>,
 }
 
@@ -32,10 +33,15 @@ impl RowQuery {
     /// Takes a row.
     pub fn set(&mut self, row: u32, rows: &GraphRows) {
         self.row = row;
-        self.integers.clear();
-        let bytes = rows.row(row).iter();
-        self.integers
-            .extend(bytes.map(|&byte| stored_integer(byte)));
+        let bytes = rows.row(row);
+        self.integers.set(bytes.len(), bytes.len(), |integers| {
+            let mut sum = 0;
+            for (integer, &byte) in integers.iter_mut().zip(bytes) {
+                *integer = stored_integer(byte);
+                sum += i32::from(*integer);
+            }
+            sum
+        });
     }
 }
 
@@ -52,15 +58,16 @@ impl GraphRows {
         let mut scratch = Scratch::create_in(folder)?;
         let (mut scales, mut squares) = (Vec::with_capacity(len), Vec::with_capacity(len));
         let mut bytes = vec![OFFSET; stride];
-        let mut difference = Vec::with_capacity(dim);
+        let (mut difference, mut integers) = (vec![0.0; dim], vec![0; dim]);
+        let kernels = feature_kernels();
         for (place, feature) in features.chunks_exact(dim).enumerate() {
-            difference.clear();
-            difference.extend(feature.iter().zip(&centre).map(|(&x, &c)| x - c));
-            let scale = scale(&difference);
+            let largest = (kernels.subtract)(feature, 1.0, &centre, &mut difference);
+            let scale = scale(largest);
+            (kernels.round)(&mut difference, scale, &mut integers);
             let mut square = 0i64;
-            for (byte, integer) in bytes.iter_mut().zip(integers(&difference, scale)) {
+            for (byte, &integer) in bytes.iter_mut().zip(&integers) {
                 square += i64::from(integer) * i64::from(integer);
-                *byte = integer.cast_unsigned() ^ OFFSET;
+                *byte = stored(integer);
             }
             scratch.put(&bytes)?;
             scales.push(scale);

@@ -11,7 +11,9 @@ use super::work::Work;
 use crate::error::Result;
 use crate::image::meta::{IDS, REVISION, STARTS};
 use crate::image::record::Layout;
-use crate::image::vectors::{Vectors, product, stored_integer};
+use crate::image::vectors::{FINER, Vectors, stored, stored_integer};
+use crate::kernels::features::feature_kernels;
+use crate::kernels::rows::OFFSET;
 
 /// Nodes, written down but not yet in their file.
 pub(super) struct Written {
@@ -33,7 +35,7 @@ pub(super) struct Parts<'a> {
     pub nodes: &'a [u32],
 }
 
-/// Writes records, and where `rerank` what their integers leave, as halves.
+/// Writes records, and where `rerank` what their integers leave, as finer integers.
 pub(super) fn write_nodes(
     parts: &Parts<'_>,
     rerank: bool,
@@ -48,13 +50,14 @@ pub(super) fn write_nodes(
         order,
         nodes,
     } = parts;
-    let (mut records, mut halves) = (Scratch::create_in(folder)?, Scratch::create_in(folder)?);
+    let (mut records, mut remainders) = (Scratch::create_in(folder)?, Scratch::create_in(folder)?);
     let (mut record, mut row) = (Vec::new(), Vec::new());
+    let (mut left_over, mut integers) = (Vec::new(), Vec::new());
     for (place, &number) in order.iter().enumerate() {
         let feature = &features[number as usize * layout.dim..][..layout.dim];
         let difference = || feature.iter().zip(&rows.centre).map(|(&x, &c)| x - c);
         let half = |value: f32| f16::from_f32(value).to_le_bytes();
-        let bias = product(feature, &rows.centre);
+        let bias = (feature_kernels().product)(feature, &rows.centre);
         let mut scale = 1.0;
         row.clear();
         match layout.vectors {
@@ -73,12 +76,16 @@ pub(super) fn write_nodes(
         layout.write(&row, (scale, bias as f32), &neighbours, &mut record);
         records.put(&record)?;
         if rerank {
-            let left = difference()
-                .zip(rows.row(number))
-                .map(|(value, &byte)| value - f32::from(stored_integer(byte)) * scale);
+            let left = difference().zip(rows.row(number));
+            left_over.clear();
+            left_over
+                .extend(left.map(|(value, &byte)| value - f32::from(stored_integer(byte)) * scale));
+            integers.resize(layout.dim, 0);
+            (feature_kernels().round)(&mut left_over, scale / FINER, &mut integers);
             row.clear();
-            row.extend(left.flat_map(half));
-            halves.put(&row)?;
+            row.extend(integers.iter().map(|&integer| stored(integer)));
+            row.resize(layout.row, OFFSET);
+            remainders.put(&row)?;
         }
         if place % 4096 == 0 {
             work.tell("writing", place as u64, order.len() as u64)?;
@@ -86,7 +93,7 @@ pub(super) fn write_nodes(
     }
     Ok(Written {
         records: records.map()?,
-        rerank: halves.map()?,
+        rerank: remainders.map()?,
     })
 }
 

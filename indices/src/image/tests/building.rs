@@ -245,6 +245,44 @@ fn features_that_are_all_equally_far_can_be_reached() {
     );
 }
 
+/// Few nodes have fewer links, unless they are asked for; and the nodes of an index that grows get more.
+#[test]
+fn how_many_links_a_node_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    let grown = folder.path().join("grown.index");
+    let features = clustered(ImageOptions::FEW as usize, 16, 1);
+    let (few, last) = features.split_at(features.len() - 1);
+    let most = |path: &Path| {
+        let index = ImageIndex::open(path, OpenOptions::default()).unwrap();
+        index.nodes().layout.links
+    };
+    build(&path, Vectors::I8, few).unwrap();
+    assert_eq!(most(&path), ImageOptions::FEW_LINKS);
+    let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+    for (links, expected) in [(None, ImageOptions::DEFAULT_LINKS), (Some(12), 12)] {
+        let options = ImageOptions {
+            links,
+            ..ImageOptions::new("ab".repeat(32), 16)
+        };
+        let mut builder = ImageIndexBuilder::create(&grown, options).unwrap();
+        builder
+            .add_index(&index, &mut |_| true, &mut |_, _| false)
+            .unwrap();
+        let entry = ImageEntry {
+            id: "last",
+            title: "",
+            intro: "",
+        };
+        builder.add(entry, &last[0]).unwrap();
+        builder.finish(&mut |_, _, _| false).unwrap();
+        assert_eq!(most(&grown), expected);
+        let index = ImageIndex::open(&grown, OpenOptions::default()).unwrap();
+        assert_eq!(reached(&index), features.len());
+        assert!(find_themselves(&index, &features) + 8 >= features.len());
+    }
+}
+
 #[test]
 fn refuses_options_that_no_index_can_have() {
     let folder = tempfile::tempdir().unwrap();
@@ -260,11 +298,11 @@ fn refuses_options_that_no_index_can_have() {
             ..good.clone()
         },
         ImageOptions {
-            links: 3,
+            links: Some(3),
             ..good.clone()
         },
         ImageOptions {
-            links: 65,
+            links: Some(65),
             ..good.clone()
         },
         ImageOptions {

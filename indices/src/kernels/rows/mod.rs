@@ -20,7 +20,7 @@ pub(crate) const OFFSET: u8 = 128;
 pub(crate) const ROW_ALIGNMENT: usize = 64;
 /// Sums of floats that are made side by side: four of the widest registers.
 const LANES: usize = 64;
-/// Rows that are fetched ahead of the one that is multiplied.
+/// Rows that are fetched ahead of those that are multiplied.
 const AHEAD: usize = 8;
 /// Rows that are no larger all together are hardly ever far: fetching them ahead took 6 % of a search on a core with a second cache of
 /// 2 MiB.
@@ -44,6 +44,14 @@ impl<'a> Rows<'a> {
         &self.bytes[number as usize * self.stride..][..self.len]
     }
 
+    /// The two floats behind a row.
+    #[inline]
+    fn floats_behind(&self, number: u32) -> (f32, f32) {
+        let end = number as usize * self.stride + self.len;
+        let (floats, _) = self.bytes[end..end + 8].as_chunks::<4>();
+        (f32::from_le_bytes(floats[0]), f32::from_le_bytes(floats[1]))
+    }
+
     /// Has the row and the 16 bytes behind it brought near. A number that is none does nothing.
     #[inline]
     fn fetch(&self, number: u32) {
@@ -59,6 +67,44 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Integers from −127 to 127 that rows of bytes are multiplied with.
+#[derive(Debug, Default)]
+pub(crate) struct Integers {
+    values: Vec<i8>,
+    sum: i32,
+}
+
+impl Integers {
+    /// Has `fill` write the first `count` of them and give their sum; behind them are zeros up to `len`, the length of a row.
+    pub fn set(&mut self, count: usize, len: usize, fill: impl FnOnce(&mut [i8]) -> i32) {
+        self.values.truncate(count);
+        self.values.resize(len, 0);
+        self.sum = fill(&mut self.values[..count]);
+    }
+}
+
+/// What products of integers are turned into inner products by, together with the two floats behind a row: its scale and its bias.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights {
+    /// What the integers of the query are multiplied with.
+    pub scale: f32,
+    /// What is added to all.
+    pub offset: f32,
+}
+
+impl Weights {
+    /// The inner product. What is no number counts as the worst.
+    #[inline(always)]
+    fn score(self, product: i32, (scale, bias): (f32, f32)) -> f32 {
+        let score = self.scale * scale * product as f32 + (bias + self.offset);
+        if score > f32::NEG_INFINITY {
+            score
+        } else {
+            f32::NEG_INFINITY
+        }
+    }
+}
+
 /// Products of rows, one for each of some numbers.
 pub(crate) struct RowKernels {
     /// The name of the instruction set.
@@ -67,11 +113,20 @@ pub(crate) struct RowKernels {
         expect(dead_code, reason = "the tests say which one failed")
     )]
     pub name: &'static str,
-    /// `Σ (row[i] − 128) · query[i]`. Rows and query are equally long, a multiple of 64, and no number of the
-    /// query is −128.
-    pub bytes: fn(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]),
-    /// `Σ (row[i] − 128) · query[i]`, of bytes with floats.
-    pub mixed: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
+    /// `Σ (row[i] − 128) · query[i]`. Rows and query are equally long, a multiple of 64.
+    pub bytes: fn(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]),
+    /// The inner products that the products of `bytes` stand for.
+    pub scores: fn(
+        rows: &Rows<'_>,
+        numbers: &[u32],
+        query: &Integers,
+        weights: Weights,
+        scores: &mut [f32],
+    ),
+    /// The products of rows in two parts with a query in three, by the weight of the parts: the first two; those of a first
+    /// with a second; those of the row's first with the query's third, and of both seconds. All are equally long, a multiple of 64.
+    pub fine:
+        fn(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]),
     /// `Σ row[i] · query[i]` of halves.
     pub halves: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
     /// `Σ row[i] · query[i]` of floats.
@@ -103,21 +158,48 @@ fn available() -> Vec<&'static RowKernels> {
 /// Calls `product` with each row and its place, while the rows to come are fetched.
 #[inline(always)]
 fn each_row<'a>(rows: &Rows<'a>, numbers: &[u32], mut product: impl FnMut(usize, &'a [u8])) {
+    each_of_all([*rows], numbers, |place, [row]| product(place, row));
+}
+
+/// As [`each_row`], with the rows of one number in several places.
+#[inline(always)]
+fn each_of_all<'a, const N: usize>(
+    all: [Rows<'a>; N],
+    numbers: &[u32],
+    mut product: impl FnMut(usize, [&'a [u8]; N]),
+) {
     // What is so small is near already.
-    let fetched = if rows.bytes.len() > NEAR {
-        numbers
-    } else {
-        &[]
-    };
-    for &number in fetched.iter().take(AHEAD) {
-        rows.fetch(number);
+    let far = all.iter().any(|rows| rows.bytes.len() > NEAR);
+    let fetched = if far { numbers } else { &[] };
+    let fetch = |number: u32| all.iter().for_each(|rows| rows.fetch(number));
+    for &number in fetched.iter().take(AHEAD / N) {
+        fetch(number);
     }
     for (place, &number) in numbers.iter().enumerate() {
-        if let Some(&next) = fetched.get(place + AHEAD) {
-            rows.fetch(next);
+        if let Some(&next) = fetched.get(place + AHEAD / N) {
+            fetch(next);
         }
-        product(place, rows.row(number));
+        product(place, all.map(|rows| rows.row(number)));
     }
+}
+
+/// The kernel `fine`, by products of a row with integers.
+#[inline(always)]
+fn fine_by(
+    rows: &[Rows<'_>; 2],
+    numbers: &[u32],
+    query: &[Integers; 3],
+    products: &mut [[i32; 3]],
+    product: impl Fn(&[u8], &Integers) -> i32,
+) {
+    let [a, b, c] = query;
+    each_of_all(*rows, numbers, |place, [first, second]| {
+        products[place] = [
+            product(first, a),
+            product(first, b) + product(second, a),
+            product(first, c) + product(second, b),
+        ];
+    });
 }
 
 /// The sum of all lanes, in halves.

@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{RowKernels, Rows, each_row, plain};
+use super::{Integers, RowKernels, Rows, Weights, each_row, fine_by, plain};
 
 static NEON: RowKernels = RowKernels {
     name: "NEON",
@@ -11,7 +11,14 @@ static NEON: RowKernels = RowKernels {
         // SAFETY: this table is handed out only where NEON was found.
         unsafe { bytes(rows, numbers, query, products) }
     },
-    mixed: plain::KERNELS.mixed,
+    scores: |rows, numbers, query, weights, scores| {
+        // SAFETY: as above.
+        unsafe { scores(rows, numbers, query, weights, scores) }
+    },
+    fine: |rows, numbers, query, products| {
+        // SAFETY: as above.
+        unsafe { fine(rows, numbers, query, products) }
+    },
     halves: plain::KERNELS.halves,
     floats: plain::KERNELS.floats,
     pair: |a, b| {
@@ -43,17 +50,43 @@ fn integers(chunk: &[u8; 16]) -> int8x16_t {
 }
 
 #[target_feature(enable = "neon")]
-fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]) {
-    let (query, _) = query.as_chunks::<16>();
+fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
     each_row(rows, numbers, |place, row| {
-        let (row, _) = row.as_chunks::<16>();
-        let mut sums = vdupq_n_s32(0);
-        for (row, query) in row.iter().zip(query) {
-            // SAFETY: a chunk has 16 bytes.
-            let query = unsafe { vld1q_s8(query.as_ptr()) };
-            sums = multiply(sums, integers(row), query);
-        }
-        products[place] = vaddvq_s32(sums);
+        products[place] = of_bytes(row, query)
+    });
+}
+
+#[target_feature(enable = "neon")]
+fn scores(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    query: &Integers,
+    weights: Weights,
+    scores: &mut [f32],
+) {
+    each_row(rows, numbers, |place, row| {
+        let product = of_bytes(row, query);
+        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    });
+}
+
+#[target_feature(enable = "neon")]
+fn of_bytes(row: &[u8], query: &Integers) -> i32 {
+    let (row, _) = row.as_chunks::<16>();
+    let (query, _) = query.values.as_chunks::<16>();
+    let mut sums = vdupq_n_s32(0);
+    for (row, query) in row.iter().zip(query) {
+        // SAFETY: a chunk has 16 bytes.
+        let query = unsafe { vld1q_s8(query.as_ptr()) };
+        sums = multiply(sums, integers(row), query);
+    }
+    vaddvq_s32(sums)
+}
+
+#[target_feature(enable = "neon")]
+fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]) {
+    fine_by(rows, numbers, query, products, |row, query| {
+        of_bytes(row, query)
     });
 }
 

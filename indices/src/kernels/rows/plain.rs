@@ -2,28 +2,45 @@
 
 use half::f16;
 
-use super::{LANES, OFFSET, RowKernels, Rows, add_up, each_row};
+use super::{Integers, LANES, OFFSET, RowKernels, Rows, Weights, add_up, each_row, fine_by};
 
 /// For any processor.
 pub(super) static KERNELS: RowKernels = RowKernels {
     name: "plain",
     bytes,
-    mixed,
+    scores,
+    fine,
     halves,
     floats,
     pair,
 };
 
-fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]) {
+fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
     each_row(rows, numbers, |place, row| {
-        let product = row.iter().zip(query);
-        products[place] = product.map(|(&a, &b)| integer(a) * i32::from(b)).sum();
+        products[place] = of_bytes(row, query)
     });
 }
 
-fn mixed(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
+fn scores(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    query: &Integers,
+    weights: Weights,
+    scores: &mut [f32],
+) {
     each_row(rows, numbers, |place, row| {
-        products[place] = product(floats_of_bytes(row), query);
+        scores[place] = weights.score(of_bytes(row, query), rows.floats_behind(numbers[place]));
+    });
+}
+
+fn of_bytes(row: &[u8], query: &Integers) -> i32 {
+    let product = row.iter().zip(&query.values);
+    product.map(|(&a, &b)| integer(a) * i32::from(b)).sum()
+}
+
+fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]) {
+    fine_by(rows, numbers, query, products, |row, query| {
+        of_bytes(row, query)
     });
 }
 
@@ -49,11 +66,6 @@ fn pair(a: &[u8], b: &[u8]) -> i32 {
 
 fn integer(stored: u8) -> i32 {
     i32::from(stored) - i32::from(OFFSET)
-}
-
-/// The integers of stored bytes, as floats.
-pub(super) fn floats_of_bytes(row: &[u8]) -> impl Iterator<Item = f32> {
-    row.iter().map(|&stored| integer(stored) as f32)
 }
 
 fn product(row: impl Iterator<Item = f32>, query: &[f32]) -> f32 {

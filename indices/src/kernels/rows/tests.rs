@@ -27,53 +27,98 @@ fn numbers(random: &mut Random, round: usize) -> Vec<u32> {
     (0..round % 20).map(|_| random.next() % ROWS).collect()
 }
 
+/// Bytes; where `extreme`, those whose products are the largest.
+fn bytes(random: &mut Random, extreme: bool, len: usize) -> Vec<u8> {
+    let byte = |random: &mut Random| match extreme {
+        true => [0, 1, 255][random.next() as usize % 3],
+        false => random.next() as u8,
+    };
+    (0..len).map(|_| byte(random)).collect()
+}
+
+fn integers(random: &mut Random, extreme: bool, len: usize) -> Integers {
+    let mut integers = Integers::default();
+    integers.set(len, len, |values| {
+        for value in &mut *values {
+            *value = match extreme {
+                true => [-127, 127][random.next() as usize % 2],
+                false => (random.next() as i8).max(-127),
+            };
+        }
+        values.iter().map(|&value| i32::from(value)).sum()
+    });
+    integers
+}
+
 #[test]
 fn products_of_bytes_are_those_of_plain_rust() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for round in 0..60 {
         let len = 64 * (1 + round % 9);
-        let stride = len + [0, 12, 64][round % 3];
         let extreme = round % 4 == 0;
-        let bytes: Vec<u8> = (0..ROWS as usize * stride)
-            .map(|_| {
-                if extreme {
-                    [0, 1, 255][random.next() as usize % 3]
-                } else {
-                    random.next() as u8
-                }
-            })
-            .collect();
-        let query: Vec<i8> = (0..len)
-            .map(|_| {
-                if extreme {
-                    [-127, 127][random.next() as usize % 2]
-                } else {
-                    (random.next() as i8).max(-127)
-                }
-            })
-            .collect();
-        let rows = Rows {
-            bytes: &bytes,
-            stride,
-            len,
-        };
+        let stride = len + [0, 12, 64][round % 3];
+        let first = bytes(&mut random, extreme, ROWS as usize * stride);
+        let second = bytes(&mut random, extreme, ROWS as usize * len);
+        let query = [(); 3].map(|()| integers(&mut random, extreme, len));
+        let rows = |bytes, stride| Rows { bytes, stride, len };
+        let rows = [rows(&first, stride), rows(&second, len)];
         let numbers = numbers(&mut random, round);
         let mut expected = vec![0; numbers.len()];
-        (plain::KERNELS.bytes)(&rows, &numbers, &query, &mut expected);
+        (plain::KERNELS.bytes)(&rows[0], &numbers, &query[0], &mut expected);
+        let weights = Weights {
+            scale: random.float(),
+            offset: random.float(),
+        };
+        let behind = stride >= len + 8;
+        let mut expected_scores = vec![0.0; numbers.len()];
+        if behind {
+            (plain::KERNELS.scores)(&rows[0], &numbers, &query[0], weights, &mut expected_scores);
+        }
+        let mut expected_fine = vec![[0; 3]; numbers.len()];
+        (plain::KERNELS.fine)(&rows, &numbers, &query, &mut expected_fine);
         // Plain Rust itself, by the definition.
-        for (&number, &product) in numbers.iter().zip(&expected) {
-            let row = rows.row(number).iter().zip(&query);
-            let sum: i64 = row
-                .map(|(&a, &b)| (i64::from(a) - 128) * i64::from(b))
-                .sum();
-            assert_eq!(i64::from(product), sum);
+        for (place, &number) in numbers.iter().enumerate() {
+            let product = |row: usize, part: usize| -> i64 {
+                let row = rows[row].row(number).iter();
+                let pairs = row.zip(&query[part].values);
+                pairs
+                    .map(|(&a, &b)| (i64::from(a) - 128) * i64::from(b))
+                    .sum()
+            };
+            assert_eq!(i64::from(expected[place]), product(0, 0));
+            if behind {
+                let behind = &first[number as usize * stride + len..][..8];
+                let float = |at: usize| f32::from_le_bytes(behind[at..at + 4].try_into().unwrap());
+                let score = weights.scale * float(0) * product(0, 0) as f32;
+                let score = score + (float(4) + weights.offset);
+                let score = if score.is_nan() {
+                    f32::NEG_INFINITY
+                } else {
+                    score
+                };
+                assert_eq!(expected_scores[place].to_bits(), score.to_bits());
+            }
+            let fine = [
+                product(0, 0),
+                product(0, 1) + product(1, 0),
+                product(0, 2) + product(1, 1),
+            ];
+            assert_eq!(expected_fine[place].map(i64::from), fine);
         }
         for kernels in available() {
             let mut got = vec![0; numbers.len()];
-            (kernels.bytes)(&rows, &numbers, &query, &mut got);
+            (kernels.bytes)(&rows[0], &numbers, &query[0], &mut got);
             assert_eq!(got, expected, "{} of {len}", kernels.name);
+            if behind {
+                let mut got = vec![0.0; numbers.len()];
+                (kernels.scores)(&rows[0], &numbers, &query[0], weights, &mut got);
+                assert_eq!(got, expected_scores, "{} of {len}", kernels.name);
+            }
+            let mut got = vec![[0; 3]; numbers.len()];
+            (kernels.fine)(&rows, &numbers, &query, &mut got);
+            assert_eq!(got, expected_fine, "{} of {len}", kernels.name);
             for pair in numbers.windows(2) {
-                let (a, b) = (rows.row(pair[0]), rows.row(pair[1]));
+                let (a, b) = (rows[0].row(pair[0]), rows[0].row(pair[1]));
                 assert_eq!(
                     (kernels.pair)(a, b),
                     (plain::KERNELS.pair)(a, b),
@@ -111,24 +156,13 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
             stride: 4 * dim,
             len: 4 * dim,
         };
-        let integers: Vec<i8> = values.iter().map(|value| (value * 127.0) as i8).collect();
-        let bytes: Vec<u8> = integers
-            .iter()
-            .map(|integer| integer.cast_unsigned() ^ OFFSET)
-            .collect();
-        let bytes = Rows {
-            bytes: &bytes,
-            stride: dim,
-            len: dim,
-        };
         let numbers = numbers(&mut random, round);
         let bits = |kernel: fn(&Rows<'_>, &[u32], &[f32], &mut [f32]), rows| {
             let mut products = vec![0.0; numbers.len()];
             kernel(rows, &numbers, &query, &mut products);
             products
         };
-        let (expected_mixed, expected_halves, expected_floats) = (
-            bits(plain::KERNELS.mixed, &bytes),
+        let (expected_halves, expected_floats) = (
             bits(plain::KERNELS.halves, &halves),
             bits(plain::KERNELS.floats, &floats),
         );
@@ -141,13 +175,6 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
                 .sum();
             assert!((f64::from(expected_floats[place]) - sum).abs() < 1e-4);
             assert!((f64::from(expected_halves[place]) - sum).abs() < 1e-2);
-            let row = &integers[number as usize * dim..][..dim];
-            let sum: f64 = row
-                .iter()
-                .zip(&query)
-                .map(|(&a, &b)| f64::from(a) * f64::from(b))
-                .sum();
-            assert!((f64::from(expected_mixed[place]) - sum).abs() < 1e-2);
         }
         for kernels in available() {
             let same = |got: Vec<f32>, expected: &[f32]| {
@@ -155,11 +182,6 @@ fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
                     .zip(expected)
                     .all(|(a, b)| a.to_bits() == b.to_bits())
             };
-            assert!(
-                same(bits(kernels.mixed, &bytes), &expected_mixed),
-                "{} of {dim}",
-                kernels.name
-            );
             assert!(
                 same(bits(kernels.halves, &halves), &expected_halves),
                 "{} of {dim}",

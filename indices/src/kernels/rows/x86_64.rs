@@ -5,7 +5,10 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::{LANES, OFFSET, RowKernels, Rows, add_up, each_row, plain};
+use super::{
+    Integers, LANES, OFFSET, RowKernels, Rows, Weights, add_up, each_of_all, each_row, fine_by,
+    plain,
+};
 
 /// AVX2, with the conversion of halves.
 static AVX2: RowKernels = RowKernels {
@@ -14,9 +17,13 @@ static AVX2: RowKernels = RowKernels {
         // SAFETY: this table is handed out only where AVX2 and F16C were found.
         unsafe { bytes_avx2(rows, numbers, query, products) }
     },
-    mixed: |rows, numbers, query, products| {
+    scores: |rows, numbers, query, weights, scores| {
         // SAFETY: as above.
-        unsafe { mixed_avx2(rows, numbers, query, products) }
+        unsafe { scores_avx2(rows, numbers, query, weights, scores) }
+    },
+    fine: |rows, numbers, query, products| {
+        // SAFETY: as above.
+        unsafe { fine_avx2(rows, numbers, query, products) }
     },
     halves: |rows, numbers, query, products| {
         // SAFETY: as above.
@@ -39,9 +46,13 @@ static AVX512: RowKernels = RowKernels {
         // SAFETY: this table is handed out only where AVX-512 F, BW and VNNI were found.
         unsafe { bytes_avx512(rows, numbers, query, products) }
     },
-    mixed: |rows, numbers, query, products| {
+    scores: |rows, numbers, query, weights, scores| {
         // SAFETY: as above.
-        unsafe { mixed_avx512(rows, numbers, query, products) }
+        unsafe { scores_avx512(rows, numbers, query, weights, scores) }
+    },
+    fine: |rows, numbers, query, products| {
+        // SAFETY: as above.
+        unsafe { fine_avx512(rows, numbers, query, products) }
     },
     halves: |rows, numbers, query, products| {
         // SAFETY: as above.
@@ -67,25 +78,94 @@ pub(super) fn available() -> impl Iterator<Item = &'static RowKernels> {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn bytes_avx512(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]) {
-    let (query, _) = query.as_chunks::<64>();
-    // SAFETY: a chunk has 64 bytes.
-    let load = |chunk: &[i8; 64]| unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
-    // Bytes are multiplied as they lie, unsigned: 128 times the sum of the query is too much.
-    let mut excess = _mm512_setzero_si512();
-    for chunk in query {
-        excess = _mm512_dpbusd_epi32(excess, _mm512_set1_epi8(-128), load(chunk));
-    }
+fn bytes_avx512(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
     each_row(rows, numbers, |place, row| {
-        let (row, _) = row.as_chunks::<64>();
-        let mut sums = [_mm512_setzero_si512(); 2];
-        for (at, (row, query)) in row.iter().zip(query).enumerate() {
-            // SAFETY: a chunk has 64 bytes.
-            let row = unsafe { _mm512_loadu_si512(row.as_ptr().cast()) };
-            sums[at % 2] = _mm512_dpbusd_epi32(sums[at % 2], row, load(query));
+        products[place] = of_bytes_avx512(row, query)
+    });
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn scores_avx512(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    query: &Integers,
+    weights: Weights,
+    scores: &mut [f32],
+) {
+    each_row(rows, numbers, |place, row| {
+        let product = of_bytes_avx512(row, query);
+        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    });
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[inline]
+fn of_bytes_avx512(row: &[u8], query: &Integers) -> i32 {
+    // Bytes are multiplied as they lie, unsigned: 128 times the sum of the query is too much.
+    let excess = -i32::from(OFFSET) * query.sum;
+    let (mut even, mut odd) = (
+        _mm512_zextsi128_si512(_mm_cvtsi32_si128(excess)),
+        _mm512_setzero_si512(),
+    );
+    let (pairs, last) = row.as_chunks::<128>();
+    let (query_pairs, query_last) = query.values.as_chunks::<128>();
+    for (row, query) in pairs.iter().zip(query_pairs) {
+        // SAFETY: both are 128 bytes long.
+        unsafe {
+            let (row, query) = (row.as_ptr().cast::<__m512i>(), query.as_ptr().cast());
+            even = multiply_avx512(even, row, query);
+            odd = multiply_avx512(odd, row.add(1), query.add(1));
         }
-        let sum = _mm512_sub_epi32(_mm512_add_epi32(sums[0], sums[1]), excess);
-        products[place] = _mm512_reduce_add_epi32(sum);
+    }
+    if let (Some(row), Some(query)) = (last.first_chunk::<64>(), query_last.first_chunk::<64>()) {
+        // SAFETY: both are 64 bytes long.
+        even = unsafe { multiply_avx512(even, row.as_ptr().cast(), query.as_ptr().cast()) };
+    }
+    _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd))
+}
+
+/// Adds the products of 64 unsigned bytes with as many integers to sixteen sums. Both must be there.
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn multiply_avx512(
+    sums: __m512i,
+    bytes: *const __m512i,
+    integers: *const __m512i,
+) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe {
+        _mm512_dpbusd_epi32(
+            sums,
+            _mm512_loadu_si512(bytes),
+            _mm512_loadu_si512(integers),
+        )
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn fine_avx512(
+    rows: &[Rows<'_>; 2],
+    numbers: &[u32],
+    query: &[Integers; 3],
+    products: &mut [[i32; 3]],
+) {
+    let excess = |sum: i32| _mm512_zextsi128_si512(_mm_cvtsi32_si128(-i32::from(OFFSET) * sum));
+    let [a, b, c] = query;
+    let excesses = [excess(a.sum), excess(a.sum + b.sum), excess(b.sum + c.sum)];
+    let [a, b, c] = [a, b, c].map(|part| part.values.as_chunks::<64>().0);
+    each_of_all(*rows, numbers, |place, [row, left]| {
+        let ((row, _), (left, _)) = (row.as_chunks::<64>(), left.as_chunks::<64>());
+        let [mut high, mut middle, mut low] = excesses;
+        for ((((row, left), a), b), c) in row.iter().zip(left).zip(a).zip(b).zip(c) {
+            // SAFETY: all are 64 bytes long.
+            unsafe {
+                let (row, left) = (row.as_ptr().cast(), left.as_ptr().cast());
+                let (a, b, c) = (a.as_ptr().cast(), b.as_ptr().cast(), c.as_ptr().cast());
+                high = multiply_avx512(high, row, a);
+                middle = multiply_avx512(multiply_avx512(middle, row, b), left, a);
+                low = multiply_avx512(multiply_avx512(low, row, c), left, b);
+            }
+        }
+        products[place] = [high, middle, low].map(|sums| _mm512_reduce_add_epi32(sums));
     });
 }
 
@@ -103,29 +183,6 @@ fn pair_avx512(a: &[u8], b: &[u8]) -> i32 {
         excess = _mm512_dpbusd_epi32(excess, offset, b);
     }
     _mm512_reduce_add_epi32(_mm512_sub_epi32(sum, excess))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn mixed_avx512(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
-    let offset = _mm512_set1_epi32(i32::from(OFFSET));
-    each_row(rows, numbers, |place, row| {
-        let (chunks, rest) = row.as_chunks::<LANES>();
-        let (queries, query_rest) = query.as_chunks::<LANES>();
-        let mut sums = [_mm512_setzero_ps(); 4];
-        for (chunk, query) in chunks.iter().zip(queries) {
-            for (at, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: 16 bytes and 16 floats from the `at`-th sixteenth of 64 on.
-                let (bytes, query) = unsafe {
-                    let bytes = _mm_loadu_si128(chunk.as_ptr().add(16 * at).cast());
-                    (bytes, _mm512_loadu_ps(query.as_ptr().add(16 * at)))
-                };
-                let integers = _mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), offset);
-                let row = _mm512_cvtepi32_ps(integers);
-                *sum = _mm512_add_ps(*sum, _mm512_mul_ps(row, query));
-            }
-        }
-        products[place] = finish_avx512(sums, plain::floats_of_bytes(rest), query_rest);
-    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -212,19 +269,50 @@ fn integers_avx2(chunk: &[u8; 16]) -> __m256i {
 }
 
 #[target_feature(enable = "avx2,f16c")]
-fn bytes_avx2(rows: &Rows<'_>, numbers: &[u32], query: &[i8], products: &mut [i32]) {
-    let (query, _) = query.as_chunks::<16>();
+fn bytes_avx2(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
     each_row(rows, numbers, |place, row| {
-        let (row, _) = row.as_chunks::<16>();
-        let mut sums = [_mm256_setzero_si256(); 2];
-        for (at, (row, query)) in row.iter().zip(query).enumerate() {
-            // SAFETY: a chunk has 16 bytes.
-            let query = unsafe { _mm_loadu_si128(query.as_ptr().cast()) };
-            let product = _mm256_madd_epi16(integers_avx2(row), _mm256_cvtepi8_epi16(query));
-            sums[at % 2] = _mm256_add_epi32(sums[at % 2], product);
-        }
-        products[place] = add_up_avx2(_mm256_add_epi32(sums[0], sums[1]));
+        products[place] = of_bytes_avx2(row, query)
     });
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn fine_avx2(
+    rows: &[Rows<'_>; 2],
+    numbers: &[u32],
+    query: &[Integers; 3],
+    products: &mut [[i32; 3]],
+) {
+    fine_by(rows, numbers, query, products, |row, query| {
+        of_bytes_avx2(row, query)
+    });
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn scores_avx2(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    query: &Integers,
+    weights: Weights,
+    scores: &mut [f32],
+) {
+    each_row(rows, numbers, |place, row| {
+        let product = of_bytes_avx2(row, query);
+        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    });
+}
+
+#[target_feature(enable = "avx2")]
+fn of_bytes_avx2(row: &[u8], query: &Integers) -> i32 {
+    let (row, _) = row.as_chunks::<16>();
+    let (query, _) = query.values.as_chunks::<16>();
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for (at, (row, query)) in row.iter().zip(query).enumerate() {
+        // SAFETY: a chunk has 16 bytes.
+        let query = unsafe { _mm_loadu_si128(query.as_ptr().cast()) };
+        let product = _mm256_madd_epi16(integers_avx2(row), _mm256_cvtepi8_epi16(query));
+        sums[at % 2] = _mm256_add_epi32(sums[at % 2], product);
+    }
+    add_up_avx2(_mm256_add_epi32(sums[0], sums[1]))
 }
 
 #[target_feature(enable = "avx2,f16c")]
@@ -237,29 +325,6 @@ fn pair_avx2(a: &[u8], b: &[u8]) -> i32 {
         sums = _mm256_add_epi32(sums, product);
     }
     add_up_avx2(sums)
-}
-
-#[target_feature(enable = "avx2,f16c")]
-fn mixed_avx2(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {
-    let offset = _mm256_set1_epi32(i32::from(OFFSET));
-    each_row(rows, numbers, |place, row| {
-        let (chunks, rest) = row.as_chunks::<LANES>();
-        let (queries, query_rest) = query.as_chunks::<LANES>();
-        let mut sums = [_mm256_setzero_ps(); 8];
-        for (chunk, query) in chunks.iter().zip(queries) {
-            for (at, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: 8 bytes and 8 floats from the `at`-th eighth of 64 on.
-                let (bytes, query) = unsafe {
-                    let bytes = _mm_loadl_epi64(chunk.as_ptr().add(8 * at).cast());
-                    (bytes, _mm256_loadu_ps(query.as_ptr().add(8 * at)))
-                };
-                let integers = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), offset);
-                let row = _mm256_cvtepi32_ps(integers);
-                *sum = _mm256_add_ps(*sum, _mm256_mul_ps(row, query));
-            }
-        }
-        products[place] = finish_avx2(sums, plain::floats_of_bytes(rest), query_rest);
-    });
 }
 
 #[target_feature(enable = "avx2,f16c")]

@@ -23,8 +23,9 @@ use std::ops::Range;
 use super::best::{Best, Floor, Scored};
 use super::clause::{Bounded, Clause, Walk};
 use super::rare::Rare;
-use super::window::{Chance, WINDOW, Window};
+use super::window::{WINDOW, Window};
 use crate::error::Result;
+use crate::kernels::Chance;
 
 /// More than sums of bounds lose by rounding.
 const ROUNDED_UP: f64 = 1.0 + 1e-9;

@@ -1,7 +1,7 @@
 //! The scores of the sentences of a window while they are added up.
 
-use crate::kernels::BLOCK;
 use crate::kernels::rows::prefetch;
+use crate::kernels::{BLOCK, Chance, kernels};
 
 /// The sentences of a window. Of their sums, 256 KiB, a query mostly touches a few; of smaller windows there are too many.
 pub(super) const WINDOW: u32 = 1 << 15;
@@ -22,22 +22,6 @@ pub(super) struct Window {
     count: usize,
     /// A bit for each place.
     bits: Box<[u64; PLACES / 64]>,
-}
-
-/// Who may still be among the best: `sum + left[length] > threshold`.
-#[derive(Clone, Copy)]
-pub(super) struct Chance<'a> {
-    /// The most that is left to add, for each length byte.
-    pub left: &'a [f64; 256],
-    /// What must be exceeded.
-    pub threshold: f64,
-}
-
-impl Chance<'_> {
-    #[inline]
-    fn has(&self, length: u8, sum: f64) -> bool {
-        sum + self.left[usize::from(length)] > self.threshold
-    }
 }
 
 impl Window {
@@ -84,29 +68,25 @@ impl Window {
     /// Keeps as candidates the places with a sum, or the candidates, that have a chance, and whose bit in `allowed` is set
     /// if that is given: words of 64 from the window's first place on; no words are all zeros.
     pub fn choose(&mut self, allowed: Option<&[u64]>, chance: Chance<'_>) {
-        match allowed {
-            None => self.keep(|_, length, sum| chance.has(length, sum)),
-            Some(allowed) => {
-                let word = |place: u32| allowed.get(place as usize / 64).copied();
-                let is_allowed = |place: u32| word(place).unwrap_or(0) >> (place % 64) & 1 == 1;
-                self.keep(|place, length, sum| is_allowed(place) && chance.has(length, sum));
-            }
+        if let Some(allowed) = allowed {
+            let word = |place: u32| allowed.get(place as usize / 64).copied();
+            self.keep(|place| word(place).unwrap_or(0) >> (place % 64) & 1 == 1);
         }
+        let entries = &mut self.places[..self.count];
+        self.count = (kernels().keep)(entries, &mut *self.sums, chance, UNTOUCHED);
     }
 
     #[inline]
-    fn keep(&mut self, wanted: impl Fn(u32, u8, f64) -> bool) {
+    fn keep(&mut self, wanted: impl Fn(u32) -> bool) {
         let (sums, places) = (&mut *self.sums, &mut *self.places);
         let mut kept = 0;
         for at in 0..self.count {
             let entry = places[at];
-            let (place, length) = (entry >> 8, entry as u8);
-            let sum = &mut sums[place as usize % PLACES];
-            if wanted(place, length, *sum) {
+            if wanted(entry >> 8) {
                 places[kept] = entry;
                 kept += 1;
             } else {
-                *sum = UNTOUCHED;
+                sums[(entry >> 8) as usize % PLACES] = UNTOUCHED;
             }
         }
         self.count = kept;
@@ -173,7 +153,7 @@ impl Window {
 
     /// Forgets what a search that failed has left.
     pub fn clear(&mut self) {
-        self.keep(|_, _, _| false);
+        self.keep(|_| false);
         self.bits.fill(0);
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod features;
 mod neon;
 pub(crate) mod plain;
 pub(crate) mod rows;
+pub(crate) mod sums;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -47,20 +48,8 @@ pub(crate) struct Kernels {
     /// Adds to each value whose bit is set, of at most 128 with the low bits first, the next sum less the one before it,
     /// shifted, modulo 2³². Before the first stands −1.
     pub spread: fn(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]),
-    /// Keeps, in their order, those entries that have a chance, writes `fill` to the sums of all others, and gives how many are kept; behind
-    /// them may be anything. An entry is a place in `sums`, below 2²⁴, above the byte that says what is left; no place comes twice.
-    pub keep: fn(entries: &mut [u32], sums: &mut [f64], chance: Chance<'_>, fill: f64) -> usize,
     /// How many of these ascending integers are below `bound`.
     pub below: fn(values: &[u32; BLOCK], bound: u32) -> usize,
-}
-
-/// Who may still be among the best: `sum + left[byte] > threshold`.
-#[derive(Clone, Copy)]
-pub(crate) struct Chance<'a> {
-    /// The most that is left to add, for each byte.
-    pub left: &'a [f64; 256],
-    /// What must be exceeded.
-    pub threshold: f64,
 }
 
 /// Places of bits, with room for what is written in whole registers.
@@ -122,44 +111,6 @@ mod tests {
             state ^= state << 17;
             (state >> 16) as u32
         }
-    }
-
-    fn keeps_what_plain_rust_keeps(
-        kernels: &Kernels,
-        random: &mut impl FnMut() -> u32,
-        round: usize,
-    ) {
-        let mut float = || f64::from(random()) / f64::from(u32::MAX);
-        let left: [f64; 256] = std::array::from_fn(|_| float());
-        let sums: Vec<f64> = (0..round * 3).map(|_| float()).collect();
-        let threshold = [0.0, 0.9, 1.4, 2.5, f64::NAN][round % 5];
-        let chance = Chance {
-            left: &left,
-            threshold,
-        };
-        // Every other place, from the last on.
-        let places = (0..sums.len() as u32).rev().step_by(2);
-        let entries: Vec<u32> = places.map(|place| place << 8 | random() & 0xFF).collect();
-        let kept = |kernels: &Kernels| {
-            let (mut entries, mut sums) = (entries.clone(), sums.clone());
-            let count = (kernels.keep)(&mut entries, &mut sums, chance, -0.0);
-            entries.truncate(count);
-            (
-                entries,
-                sums.into_iter().map(f64::to_bits).collect::<Vec<_>>(),
-            )
-        };
-        assert_eq!(kept(kernels), kept(&plain::KERNELS), "{}", kernels.name);
-    }
-
-    #[test]
-    #[should_panic(expected = "index out of bounds")]
-    fn a_place_that_is_none_is_not_written_to() {
-        let chance = Chance {
-            left: &[0.0; 256],
-            threshold: 1.0,
-        };
-        (kernels().keep)(&mut [3 << 8; 16], &mut [0.0; 3], chance, 0.0);
     }
 
     #[test]
@@ -236,7 +187,6 @@ mod tests {
                         assert_eq!(some[..len], all[..len]);
                     }
                 }
-                keeps_what_plain_rust_keeps(kernels, &mut random, round);
                 values.sort_unstable();
                 let bounds = [0, 1, values[0], values[127], values[64] + 1, u32::MAX];
                 for bound in bounds.into_iter().chain((0..50).map(|_| random() % limit)) {

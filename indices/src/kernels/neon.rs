@@ -16,7 +16,6 @@ static NEON: Kernels = Kernels {
     ones: plain::KERNELS.ones,
     add_high: plain::KERNELS.add_high,
     spread: plain::KERNELS.spread,
-    keep: plain::KERNELS.keep,
     below: |values, bound| {
         // SAFETY: as above.
         unsafe { below(values, bound) }

@@ -1,6 +1,6 @@
 //! The inner loops in plain Rust: what all others are compared with.
 
-use super::{BLOCK, Chance, Kernels, Places, words};
+use super::{BLOCK, Kernels, Places, words};
 
 /// What any processor can do.
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -11,7 +11,6 @@ pub(crate) static KERNELS: Kernels = Kernels {
     ones,
     add_high,
     spread,
-    keep,
     below,
 };
 
@@ -103,32 +102,6 @@ fn spread(shift: u8, bits: &[u8], sums: &[u32; BLOCK], values: &mut [u32; BLOCK]
             word &= word - 1;
         }
     }
-}
-
-fn keep(entries: &mut [u32], sums: &mut [f64], chance: Chance<'_>, fill: f64) -> usize {
-    keep_from(0, 0, entries, sums, chance, fill)
-}
-
-/// Goes on at entry `at`; of those before, `kept` were kept.
-pub(super) fn keep_from(
-    at: usize,
-    mut kept: usize,
-    entries: &mut [u32],
-    sums: &mut [f64],
-    chance: Chance<'_>,
-    fill: f64,
-) -> usize {
-    for at in at..entries.len() {
-        let entry = entries[at];
-        let sum = &mut sums[entry as usize >> 8];
-        if *sum + chance.left[usize::from(entry as u8)] > chance.threshold {
-            entries[kept] = entry;
-            kept += 1;
-        } else {
-            *sum = fill;
-        }
-    }
-    kept
 }
 
 fn below(values: &[u32; BLOCK], bound: u32) -> usize {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BLOCK, Chance, Kernels, Places, plain, words};
+use super::{BLOCK, Kernels, Places, plain, words};
 
 /// AVX2: eight integers at a time.
 static AVX2: Kernels = Kernels {
@@ -22,7 +22,6 @@ static AVX2: Kernels = Kernels {
         unsafe { add_high_avx2(shift, places, values) }
     },
     spread: plain::KERNELS.spread,
-    keep: plain::KERNELS.keep,
     below: |values, bound| {
         // SAFETY: as above.
         unsafe { below_avx2(values, bound) }
@@ -55,10 +54,6 @@ static AVX512: Kernels = Kernels {
     spread: |shift, bits, sums, values| {
         // SAFETY: as above.
         unsafe { spread_avx512(shift, bits, sums, values) }
-    },
-    keep: |entries, sums, chance, fill| {
-        // SAFETY: as above.
-        unsafe { keep_avx512(entries, sums, chance, fill) }
     },
     below: |values, bound| {
         // SAFETY: as above.
@@ -212,42 +207,6 @@ fn add_up_avx512(base: u32, values: &mut [u32; BLOCK]) {
         unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), sums) };
         carry = _mm512_permutexvar_epi32(last, sums);
     }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
-fn keep_avx512(entries: &mut [u32], sums: &mut [f64], chance: Chance<'_>, fill: f64) -> usize {
-    let threshold = _mm512_set1_pd(chance.threshold);
-    let fills = _mm512_set1_pd(fill);
-    // Places are above a byte, so that they are below 2²⁴.
-    let last_place = _mm256_set1_epi32(sums.len().min(1 << 24) as i32 - 1);
-    let (mut kept, mut at) = (0, 0);
-    while at + 8 <= entries.len() && !sums.is_empty() {
-        // SAFETY: eight entries are there, and no more are kept than came before. Their places are those of sums, as is looked at before
-        // any is read; a byte is a place of `left`.
-        unsafe {
-            let eight = _mm256_loadu_si256(entries.as_ptr().add(at).cast());
-            let places = _mm256_srli_epi32::<8>(eight);
-            if _mm256_cmpgt_epu32_mask(places, last_place) != 0 {
-                break;
-            }
-            let bytes = _mm256_and_si256(eight, _mm256_set1_epi32(0xFF));
-            let sum = _mm512_i32gather_pd::<8>(places, sums.as_ptr());
-            let left = _mm512_i32gather_pd::<8>(bytes, chance.left.as_ptr());
-            let wanted = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(_mm512_add_pd(sum, left), threshold);
-            // One store for each is quicker than a scatter of those that are not wanted.
-            let mut after = [0.0; 8];
-            _mm512_storeu_pd(after.as_mut_ptr(), _mm512_mask_blend_pd(wanted, fills, sum));
-            for (lane, &after) in after.iter().enumerate() {
-                let place = *entries.get_unchecked(at + lane) >> 8;
-                *sums.get_unchecked_mut(place as usize) = after;
-            }
-            let packed = _mm256_maskz_compress_epi32(wanted, eight);
-            _mm256_storeu_si256(entries.as_mut_ptr().add(kept).cast(), packed);
-            kept += wanted.count_ones() as usize;
-        }
-        at += 8;
-    }
-    plain::keep_from(at, kept, entries, sums, chance, fill)
 }
 
 /// The numbers of the 64 bits of a word.

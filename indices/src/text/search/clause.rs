@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::cursor::Cursor;
 use super::window::{WINDOW, Window};
 use crate::error::Result;
+use crate::kernels::sums::Span;
 use crate::text::bm25::TermScores;
 use crate::text::impacts::Impacts;
 use crate::text::packing::LEAST_TF;
@@ -194,45 +195,31 @@ impl<'a> Walk<'a> {
         self.cursor.next()
     }
 
-    /// Adds to the sentences before `end` in the window that begins at `start`.
-    pub fn add_to(
-        &mut self,
-        window: &mut Window,
-        start: u32,
-        end: u32,
-        lengths: &[u8],
-    ) -> Result<()> {
+    /// Adds to the sentences before `end` in a window.
+    pub fn add_to(&mut self, window: &mut Window, end: u32, span: Span<'_>) -> Result<()> {
         let Walk { cursor, bounded } = self;
         match bounded.clause.share {
             Share::Once => cursor.take_until(end, |sentences, _| {
-                let gain = |_, length| bounded.bounds[usize::from(length)];
-                window.add(sentences, start, lengths, gain);
+                window.add(sentences, span, &bounded.bounds);
             }),
             _ => cursor.take_until(end, |sentences, tfs| {
                 let tf = |at: usize| tfs.map_or(1, |tfs| tfs[at]);
-                let gain = |at, length| bounded.gain(tf(at), length);
-                window.add(sentences, start, lengths, gain);
+                window.add_each(sentences, span, |at, length| bounded.gain(tf(at), length));
             }),
         }
     }
 
-    /// Adds to the candidates of the window from `start` to `end`.
-    pub fn complete(
-        &mut self,
-        window: &mut Window,
-        start: u32,
-        end: u32,
-        lengths: &[u8],
-    ) -> Result<()> {
-        let share = f64::from(self.bounded.clause.len()) / lengths.len() as f64;
+    /// Adds to the candidates of a window, which ends at `end`.
+    pub fn complete(&mut self, window: &mut Window, end: u32, span: Span<'_>) -> Result<()> {
+        let share = f64::from(self.bounded.clause.len()) / span.lengths.len() as f64;
         let postings = share * f64::from(WINDOW);
         if postings < SCAN_FACTOR * window.len() as f64 {
-            return self.scan(window, start, end, lengths);
+            return self.scan(window, end, span);
         }
         window.sort();
         for at in 0..window.len() {
             let (place, length) = window.candidate(at);
-            let tf = self.cursor.tf(start + place)?;
+            let tf = self.cursor.tf(span.start + place)?;
             if tf > 0 {
                 let gain = self.bounded.gain(tf, length);
                 window.add_to_candidate(place, gain);
@@ -242,18 +229,18 @@ impl<'a> Walk<'a> {
     }
 
     /// The same, by going through all postings of the window.
-    fn scan(&mut self, window: &mut Window, start: u32, end: u32, lengths: &[u8]) -> Result<()> {
+    fn scan(&mut self, window: &mut Window, end: u32, span: Span<'_>) -> Result<()> {
         let Walk { cursor, bounded } = self;
         let mut members = [0; BLOCK];
         window.mark(true);
-        cursor.skip_to(start)?;
+        cursor.skip_to(span.start)?;
         cursor.take_until(end, |sentences, tfs| {
-            let count = window.members(sentences, start, &mut members);
+            let count = window.members(sentences, span.start, &mut members);
             for &at in &members[..count] {
                 let sentence = sentences[usize::from(at)];
                 let tf = tfs.map_or(1, |tfs| tfs[usize::from(at)]);
-                let gain = bounded.gain(tf, lengths[sentence as usize]);
-                window.add_to_candidate(sentence - start, gain);
+                let gain = bounded.gain(tf, span.lengths[sentence as usize]);
+                window.add_to_candidate(sentence - span.start, gain);
             }
         })?;
         window.mark(false);

@@ -25,7 +25,7 @@ use super::clause::{Bounded, Clause, Walk};
 use super::rare::Rare;
 use super::window::{WINDOW, Window};
 use crate::error::Result;
-use crate::kernels::Chance;
+use crate::kernels::sums::{Chance, Span};
 
 /// More than sums of bounds lose by rounding.
 const ROUNDED_UP: f64 = 1.0 + 1e-9;
@@ -134,9 +134,13 @@ pub(super) fn best(
         }
         let start = first - first % WINDOW;
         let end = start.saturating_add(WINDOW).min(part.sentences.end);
-        rare.add_to(window, start, end, part.lengths);
+        let span = Span {
+            start,
+            lengths: part.lengths,
+        };
+        rare.add_to(window, end, span);
         for walk in &mut *needed {
-            walk.add_to(window, start, end, part.lengths)?;
+            walk.add_to(window, end, span)?;
         }
         let chance = |clauses: usize| Chance {
             left: &bounds[clauses],
@@ -150,7 +154,7 @@ pub(super) fn best(
             if window.len() == 0 {
                 break;
             }
-            walk.complete(window, start, end, part.lengths)?;
+            walk.complete(window, end, span)?;
             window.choose(None, chance(number));
         }
         window.drain(|place, sum| {

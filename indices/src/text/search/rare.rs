@@ -9,6 +9,7 @@ use super::clause::Clause;
 use super::maxscore::Part;
 use super::window::Window;
 use crate::error::Result;
+use crate::kernels::sums::Span;
 
 /// Postings of it at most, in an index of few sentences …
 const POSTINGS: u32 = 512;
@@ -83,15 +84,15 @@ impl Rare {
         self.sums.get(self.at).map(|&(sentence, _)| sentence)
     }
 
-    /// Adds the sums of the sentences before `end` in the window that begins at `start`.
-    pub fn add_to(&mut self, window: &mut Window, start: u32, end: u32, lengths: &[u8]) {
+    /// Adds the sums of the sentences before `end` in a window.
+    pub fn add_to(&mut self, window: &mut Window, end: u32, span: Span<'_>) {
         let rest = &self.sums[self.at..];
         let count = rest
             .iter()
             .take_while(|&&(sentence, _)| sentence < end)
             .count();
         for &(sentence, sum) in &rest[..count] {
-            window.add(&[sentence], start, lengths, |_, _| sum);
+            window.add_each(&[sentence], span, |_, _| sum);
         }
         self.at += count;
     }

@@ -3,7 +3,9 @@
 //! The candidates are one list in order, of at most `ef`: what is found goes where it belongs, and the first whose links
 //! were not followed yet is next.
 
-use super::candidate::{Candidate, insert, offer};
+#[cfg(feature = "build")]
+use super::candidate::insert;
+use super::candidate::{Candidate, offer};
 use super::marks::Marks;
 
 /// The links of so many candidates are followed at once: nearly all that is in the list has its turn in the end, and while the rows of one
@@ -56,6 +58,7 @@ impl Beam {
     }
 
     /// Marks a node as compared; true the first time.
+    #[cfg(feature = "build")]
     pub fn mark(&mut self, node: u32) -> bool {
         self.compared.push(node);
         self.seen.mark(node)
@@ -71,6 +74,7 @@ impl Beam {
     }
 
     /// A node to begin at.
+    #[cfg(feature = "build")]
     pub fn enter(&mut self, candidate: Candidate) {
         if self.mark(candidate.node()) {
             insert(&mut self.candidates, candidate);

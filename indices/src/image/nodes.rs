@@ -3,7 +3,7 @@
 use super::query::Query;
 use super::record::{Damage, Layout};
 use super::vectors::{FINER, Vectors};
-use crate::kernels::rows::{Rows, Weights, row_kernels};
+use crate::kernels::rows::{Parts, Rows, Weights, row_kernels};
 
 /// The nodes, borrowed.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ pub(super) struct Nodes<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Products {
     floats: Vec<f32>,
-    fine: Vec<[i32; 3]>,
+    fine: Vec<Parts>,
 }
 
 impl<'a> Nodes<'a> {

@@ -105,6 +105,12 @@ impl Weights {
     }
 }
 
+/// A product of rows in two parts with a query in three, by the weight of the parts: that of both first parts; those of a first with a
+/// second; those of the row's first with the query's third, and of both seconds.
+pub(crate) type Parts = [i32; 3];
+type Fine =
+    fn(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [Parts]);
+
 /// Products of rows, one for each of some numbers.
 pub(crate) struct RowKernels {
     /// The name of the instruction set.
@@ -114,6 +120,10 @@ pub(crate) struct RowKernels {
     )]
     pub name: &'static str,
     /// `Σ (row[i] − 128) · query[i]`. Rows and query are equally long, a multiple of 64.
+    #[cfg_attr(
+        not(feature = "build"),
+        expect(dead_code, reason = "only graphs in the making ask for it")
+    )]
     pub bytes: fn(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]),
     /// The inner products that the products of `bytes` stand for.
     pub scores: fn(
@@ -123,10 +133,8 @@ pub(crate) struct RowKernels {
         weights: Weights,
         scores: &mut [f32],
     ),
-    /// The products of rows in two parts with a query in three, by the weight of the parts: the first two; those of a first
-    /// with a second; those of the row's first with the query's third, and of both seconds. All are equally long, a multiple of 64.
-    pub fine:
-        fn(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]),
+    /// Products in parts. Rows and query are equally long, a multiple of 64.
+    pub fine: Fine,
     /// `Σ row[i] · query[i]` of halves.
     pub halves: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
     /// `Σ row[i] · query[i]` of floats.
@@ -189,7 +197,7 @@ fn fine_by(
     rows: &[Rows<'_>; 2],
     numbers: &[u32],
     query: &[Integers; 3],
-    products: &mut [[i32; 3]],
+    products: &mut [Parts],
     product: impl Fn(&[u8], &Integers) -> i32,
 ) {
     let [a, b, c] = query;

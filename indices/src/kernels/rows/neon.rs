@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Integers, RowKernels, Rows, Weights, each_row, fine_by, plain};
+use super::{Integers, Parts, RowKernels, Rows, Weights, each_row, fine_by, plain};
 
 static NEON: RowKernels = RowKernels {
     name: "NEON",
@@ -84,7 +84,7 @@ fn of_bytes(row: &[u8], query: &Integers) -> i32 {
 }
 
 #[target_feature(enable = "neon")]
-fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]) {
+fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [Parts]) {
     fine_by(rows, numbers, query, products, |row, query| {
         of_bytes(row, query)
     });

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{Integers, LANES, OFFSET, RowKernels, Rows, Weights, add_up, each_row, fine_by};
+use super::{Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, each_row, fine_by};
 
 /// For any processor.
 pub(super) static KERNELS: RowKernels = RowKernels {
@@ -38,7 +38,7 @@ fn of_bytes(row: &[u8], query: &Integers) -> i32 {
     product.map(|(&a, &b)| integer(a) * i32::from(b)).sum()
 }
 
-fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [[i32; 3]]) {
+fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [Parts]) {
     fine_by(rows, numbers, query, products, |row, query| {
         of_bytes(row, query)
     });

@@ -6,8 +6,8 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::{
-    Integers, LANES, OFFSET, RowKernels, Rows, Weights, add_up, each_of_all, each_row, fine_by,
-    plain,
+    Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, each_of_all, each_row,
+    fine_by, plain,
 };
 
 /// AVX2, with the conversion of halves.
@@ -146,7 +146,7 @@ fn fine_avx512(
     rows: &[Rows<'_>; 2],
     numbers: &[u32],
     query: &[Integers; 3],
-    products: &mut [[i32; 3]],
+    products: &mut [Parts],
 ) {
     let excess = |sum: i32| _mm512_zextsi128_si512(_mm_cvtsi32_si128(-i32::from(OFFSET) * sum));
     let [a, b, c] = query;
@@ -276,12 +276,7 @@ fn bytes_avx2(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut
 }
 
 #[target_feature(enable = "avx2,f16c")]
-fn fine_avx2(
-    rows: &[Rows<'_>; 2],
-    numbers: &[u32],
-    query: &[Integers; 3],
-    products: &mut [[i32; 3]],
-) {
+fn fine_avx2(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [Parts]) {
     fine_by(rows, numbers, query, products, |row, query| {
         of_bytes_avx2(row, query)
     });

@@ -18,9 +18,10 @@
 //! group by group, so that those that are alike lie together.
 //!
 //! A search compares 8-bit integers, of one byte a dimension. Its last candidates it puts into order by integers and what
-//! they leave, rounded to integers of a finer unit: that is 16 bits a dimension in all, with an error in scores of less than 1e-6 as a rule, where halves
-//! would miss one neighbour in two thousand. Inner products do not change their order when the same vector is taken off every feature (`query`), and
-//! the mean of CLIP's features is long, with a few large values: without it the same bits say more.
+//! they leave, rounded to integers of a finer unit: that is 16 bits a dimension in all, with an error in scores of less
+//! than 1e-6 as a rule, where halves would miss one neighbour in two thousand. Inner products do not change their order when
+//! the same vector is taken off every feature (`query`), and the mean of CLIP's features is long, with a few large values:
+//! without it the same bits say more.
 //!
 //! Pictures with the same feature are one node. An encyclopedia shows the same flag a thousand times, and in a graph
 //! a thousand equal nodes spend all of their links on each other: of 5000 pictures of which 3000 were equal, a search

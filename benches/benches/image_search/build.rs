@@ -38,7 +38,7 @@ pub fn run(args: Vec<String>) -> Result<()> {
     let mut features = Npy::<f32>::open(features)?;
     options.dim = features.columns();
     let told = json!({
-        "threads": options.threads, "vectors": options.vectors.to_string(), "links": options.links,
+        "threads": options.threads, "vectors": options.vectors.to_string(), "links": options.links.map_or_else(|| "default".into(), |links| json!(links)),
         "ef_construction": options.ef_construction, "rerank": options.rerank,
     });
     let before = memory("RssAnon");

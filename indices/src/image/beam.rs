@@ -33,7 +33,7 @@ pub(super) struct Beam {
     pub numbers: Vec<u32>,
     /// The nodes that were compared.
     seen: Marks,
-    /// They in a list, or at least as many of them as there are words of bits.
+    /// Their numbers: all, or some where these are at least as many as the words of `seen`, and clearing all words is cheaper.
     compared: Vec<u32>,
     /// Whether others are marked too.
     others: bool,
@@ -118,5 +118,94 @@ impl Beam {
                 next = next.min(place.unwrap_or(next));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring in which every node has links to some on both sides, and is the nearer the closer its number is to one.
+    struct Ring {
+        len: u32,
+        near: u32,
+        damaged: Option<u32>,
+        scores: Vec<f32>,
+    }
+
+    impl Graph for Ring {
+        type Error = u32;
+
+        fn links(&self, node: u32, links: &mut Vec<u32>) -> Result<(), u32> {
+            if self.damaged == Some(node) {
+                return Err(node);
+            }
+            let steps = [1, 2, 7, 50, 1000];
+            let both = steps.into_iter().flat_map(|step| [step, self.len - step]);
+            // One of them twice.
+            links.extend(both.chain([1]).map(|step| (node + step) % self.len));
+            Ok(())
+        }
+
+        fn scores(&mut self, nodes: &[u32]) -> &[f32] {
+            self.scores.clear();
+            let distances = nodes.iter().map(|&node| -(node.abs_diff(self.near) as f32));
+            self.scores.extend(distances);
+            &self.scores
+        }
+    }
+
+    /// What a search finds that begins at node 0, or the node whose links are damaged.
+    fn found(
+        beam: &mut Beam,
+        ring: &mut Ring,
+        ef: usize,
+        without: Option<&Marks>,
+    ) -> Result<Vec<u32>, u32> {
+        beam.begin(ring.len, without);
+        let score = ring.scores(&[0])[0];
+        beam.candidates.push(Candidate::new(score, 0));
+        beam.mark_candidates();
+        beam.search(ring, ef)?;
+        Ok(beam.candidates.iter().map(|found| found.node()).collect())
+    }
+
+    /// Searches that compare few of many nodes take only their marks away afterwards.
+    #[test]
+    fn a_search_knows_nothing_of_those_before_it() {
+        let len = 1 << 20;
+        let mut without = Marks::none(len);
+        (0..len).step_by(3).skip(1).for_each(|node| {
+            without.mark(node);
+        });
+        let mut ring = Ring {
+            len,
+            near: 0,
+            damaged: None,
+            scores: Vec::new(),
+        };
+        let mut beam = Beam::default();
+        let words = Marks::none(len).words();
+        let mut few = 0;
+        for (round, near) in [9_000, 70, 9_100, 8_999, 9_000, 31_000, 9_000, 9_010]
+            .into_iter()
+            .enumerate()
+        {
+            ring.near = near;
+            // One that fails, one that compares very many, and one with nodes left out are among them.
+            ring.damaged = (round == 3).then_some(3000);
+            let ef = if round == 5 { 30_000 } else { 20 };
+            let without = (round == 6).then_some(&without);
+            let fresh = found(&mut Beam::default(), &mut ring, ef, without);
+            assert_eq!(found(&mut beam, &mut ring, ef, without), fresh, "{round}");
+            assert_eq!(fresh.is_err(), round == 3);
+            if let Ok(fresh) = fresh
+                && without.is_none()
+            {
+                assert_eq!((fresh.len(), fresh[0]), (ef, near));
+            }
+            few += usize::from(beam.compared.len() < words);
+        }
+        assert_eq!(few, 7);
     }
 }

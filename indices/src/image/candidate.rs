@@ -17,6 +17,7 @@ impl Candidate {
     /// A node, below 2³¹, and how near it is: never NaN.
     #[inline]
     pub fn new(score: f32, node: u32) -> Candidate {
+        debug_assert!(!score.is_nan() && node < SIGN);
         // There is one zero.
         let bits = (score + 0.0).to_bits();
         let ascending = bits ^ (all_of_sign(bits) | SIGN);

@@ -27,7 +27,7 @@ impl Marks {
         self.0.resize(words(len), 0);
     }
 
-    /// Whether there is room for exactly so many nodes, as [`Marks::reset`] leaves it.
+    /// Whether there is as much room as [`Marks::reset`] leaves for so many nodes.
     pub fn fits(&self, len: u32) -> bool {
         self.0.len() == words(len)
     }

@@ -3,7 +3,7 @@
 use super::query::Query;
 use super::record::{Damage, Layout};
 use super::vectors::{FINER, Vectors};
-use crate::kernels::rows::{Parts, Rows, Weights, row_kernels};
+use crate::kernels::rows::{Parts, Rows, Weights, floor, row_kernels};
 
 /// The nodes, borrowed.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl<'a> Nodes<'a> {
         if self.rerank.is_empty() {
             return self.scores(query, numbers, products);
         }
-        let Products { floats, fine, .. } = products;
+        let Products { floats, fine } = products;
         floats.resize(numbers.len(), 0.0);
         fine.resize(numbers.len(), [0; 3]);
         let rows = self.layout.rows(self.records);
@@ -95,15 +95,5 @@ impl<'a> Nodes<'a> {
     #[inline]
     pub fn links(&self, node: u32, links: &mut Vec<u32>) -> Result<(), Damage> {
         self.layout.read_links(self.records, node, self.len, links)
-    }
-}
-
-/// What is no number counts as the worst.
-#[inline]
-fn floor(score: f32) -> f32 {
-    if score > f32::NEG_INFINITY {
-        score
-    } else {
-        f32::NEG_INFINITY
     }
 }

@@ -98,7 +98,7 @@ impl Layout {
         links: &mut Vec<u32>,
     ) -> Result<(), Damage> {
         let at = self.row + 8;
-        // The packed ones of the last record may end before what is read at once.
+        // With what follows: links are unpacked 64 bytes at a time, where so many are there.
         let record = &nodes[node as usize * self.size..];
         let degree = word32(&record[at..at + 4]) as usize;
         if degree > self.links {

@@ -21,7 +21,7 @@ pub(crate) struct FeatureKernels {
     /// Writes `feature[i] · factor − centre[i]` into `differences`, and gives the largest magnitude of them. All are equally long.
     pub subtract: fn(feature: &[f32], factor: f64, centre: &[f32], differences: &mut [f32]) -> f32,
     /// Rounds values to integers from −127 to 127, in units of `scale`, leaves what is left of them, and gives the sum of the integers.
-    /// Both are equally long. What is no number becomes some integer; where the scale is 0, all become 0.
+    /// Both are equally long. What is no number becomes some integer; where the scale is 0, numbers become 0.
     pub round: fn(values: &mut [f32], scale: f32, integers: &mut [i8]) -> i32,
 }
 
@@ -40,10 +40,11 @@ pub(crate) fn feature_kernels() -> &'static FeatureKernels {
 
 /// All that this processor can run, the best last.
 fn available() -> Vec<&'static FeatureKernels> {
-    let mut all = vec![&PLAIN];
     #[cfg(target_arch = "x86_64")]
-    all.extend(x86_64::available());
-    all
+    let wider = x86_64::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    let wider = [];
+    std::iter::once(&PLAIN).chain(wider).collect()
 }
 
 #[inline(always)]

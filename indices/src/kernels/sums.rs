@@ -66,10 +66,11 @@ pub(crate) fn sum_kernels() -> &'static SumKernels {
 
 /// All that this processor can run, the best last.
 fn available() -> Vec<&'static SumKernels> {
-    let mut all = vec![&PLAIN];
     #[cfg(target_arch = "x86_64")]
-    all.extend(x86_64::available());
-    all
+    let wider = x86_64::available();
+    #[cfg(not(target_arch = "x86_64"))]
+    let wider = [];
+    std::iter::once(&PLAIN).chain(wider).collect()
 }
 
 impl Sums {

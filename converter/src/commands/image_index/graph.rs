@@ -12,7 +12,7 @@ pub(super) struct Graph {
     #[arg(long, value_name = "TYPE")]
     vectors: Option<Vectors>,
     /// The most links of a picture in the graph, from 4 to 64: more find more and take more room [default: 40; 24 for fewer than 4096
-    /// pictures]
+    /// different pictures]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=64))]
     links: Option<u16>,
     /// Candidates that each picture's links are chosen from: more make a better graph and take longer

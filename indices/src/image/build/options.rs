@@ -19,7 +19,7 @@ pub struct ImageOptions {
     pub dim: usize,
     /// How the features that are searched are kept.
     pub vectors: Vectors,
-    /// Whether what `i8` leaves of the features is kept beside them in half precision, for the last candidates of a search.
+    /// Whether what `i8` leaves of the features is kept beside them, as integers of a finer unit, for the last candidates of a search.
     pub rerank: bool,
     /// The most links of a node, from 4 to 64: twice the paper's M. `None` takes [`ImageOptions::DEFAULT_LINKS`], or
     /// [`ImageOptions::FEW_LINKS`] for fewer than [`ImageOptions::FEW`] features that differ. (Of 100,000 CLIP-like features 32 were

@@ -53,6 +53,79 @@ fn finds_the_nearest_neighbours_of_clustered_vectors() {
     }
 }
 
+/// Of rows that are rounded, exact scores are as exact as single precision.
+#[test]
+fn exact_scores_are_those_of_what_the_index_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    build(&path, Vectors::I8, &clustered(500, 70, 1)).unwrap();
+    let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+    let (nodes, mut scratch) = (index.nodes(), Scratch::default());
+    let rows = nodes.layout.rows(nodes.records);
+    let integer = |byte: u8| f64::from(i32::from(byte) - 128);
+    let numbers: Vec<u32> = (0..nodes.len).collect();
+    for query in clustered(20, 70, 2) {
+        scratch.query.set(&query, &nodes).unwrap();
+        let scores = nodes.exact_scores(&scratch.query, &numbers, &mut scratch.products);
+        let norm = query
+            .iter()
+            .map(|&x| f64::from(x).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let pairs = query.iter().zip(nodes.centre);
+        let difference: Vec<f64> = pairs
+            .map(|(&x, &c)| f64::from(x) / norm - f64::from(c))
+            .collect();
+        let centre = nodes.centre.iter().map(|&c| f64::from(c));
+        let offset: f64 = difference.iter().zip(centre).map(|(a, b)| a * b).sum();
+        for (&node, &score) in numbers.iter().zip(scores) {
+            let (scale, bias) = nodes.layout.scale(nodes.records, node);
+            let left = &nodes.rerank[node as usize * nodes.layout.row..];
+            let values = rows.row(node).iter().zip(left);
+            let values = values.map(|(&row, &left)| integer(row) + integer(left) / 254.0);
+            let product: f64 = difference.iter().zip(values).map(|(a, b)| a * b).sum();
+            let expected = f64::from(scale) * product + f64::from(bias) + offset;
+            assert!(
+                (f64::from(score) - expected).abs() < 2.5e-7,
+                "{score} for {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_index_of_integers_alone_is_searched_by_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.index");
+    let (features, queries) = (clustered(2000, 64, 1), clustered(50, 64, 2));
+    let options = ImageOptions {
+        rerank: false,
+        ..ImageOptions::new("ab", 64)
+    };
+    let mut builder = ImageIndexBuilder::create(&path, options).unwrap();
+    for (number, feature) in features.iter().enumerate() {
+        let id = &number.to_string();
+        let (title, intro) = ("", "");
+        builder
+            .add(ImageEntry { id, title, intro }, feature)
+            .unwrap();
+    }
+    builder.finish(&mut |_, _, _| false).unwrap();
+    let index = ImageIndex::open(&path, OpenOptions::default()).unwrap();
+    assert!(!index.reranks());
+    let mut found = 0;
+    for query in &queries {
+        let truth = truth(&features, query);
+        let hits = index.search(query, 10, 100).unwrap();
+        for &(image, score) in &hits {
+            let (true_score, _) = truth.iter().find(|&&(_, i)| i == image.0).unwrap();
+            assert!((f64::from(score) - true_score).abs() < 0.01);
+            found += usize::from(truth[..10].iter().any(|&(_, i)| i == image.0));
+        }
+    }
+    assert!((440..500).contains(&found), "{found} of 500");
+}
+
 #[test]
 fn takes_few_pictures_and_many_equal_ones() {
     let folder = tempfile::tempdir().unwrap();

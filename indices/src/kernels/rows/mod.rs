@@ -71,6 +71,10 @@ impl<'a> Rows<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Integers {
     values: Vec<i8>,
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only products of unsigned bytes ask for it")
+    )]
     sum: i32,
 }
 
@@ -96,12 +100,17 @@ impl Weights {
     /// The inner product. What is no number counts as the worst.
     #[inline(always)]
     fn score(self, product: i32, (scale, bias): (f32, f32)) -> f32 {
-        let score = self.scale * scale * product as f32 + (bias + self.offset);
-        if score > f32::NEG_INFINITY {
-            score
-        } else {
-            f32::NEG_INFINITY
-        }
+        floor(self.scale * scale * product as f32 + (bias + self.offset))
+    }
+}
+
+/// What is no number counts as the worst.
+#[inline(always)]
+pub(crate) fn floor(score: f32) -> f32 {
+    if score > f32::NEG_INFINITY {
+        score
+    } else {
+        f32::NEG_INFINITY
     }
 }
 
@@ -133,7 +142,8 @@ pub(crate) struct RowKernels {
         weights: Weights,
         scores: &mut [f32],
     ),
-    /// Products in parts. Rows and query are equally long, a multiple of 64.
+    /// Products in parts. Rows and query are equally long, a multiple of 64 up to 65,536: of two such products of rows that are damaged
+    /// the sum is 2,130,706,432 at most, which an `i32` holds.
     pub fine: Fine,
     /// `Σ row[i] · query[i]` of halves.
     pub halves: fn(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]),
@@ -191,7 +201,35 @@ fn each_of_all<'a, const N: usize>(
     }
 }
 
-/// The kernel `fine`, by products of a row with integers.
+/// The kernel `bytes`, by products of a row with integers.
+#[inline(always)]
+fn bytes_by(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    query: &Integers,
+    products: &mut [i32],
+    product: impl Fn(&[u8], &Integers) -> i32,
+) {
+    each_row(rows, numbers, |place, row| {
+        products[place] = product(row, query)
+    });
+}
+
+/// The kernel `scores`, in the same way.
+#[inline(always)]
+fn scores_by(
+    rows: &Rows<'_>,
+    numbers: &[u32],
+    (query, weights): (&Integers, Weights),
+    scores: &mut [f32],
+    product: impl Fn(&[u8], &Integers) -> i32,
+) {
+    each_row(rows, numbers, |place, row| {
+        scores[place] = weights.score(product(row, query), rows.floats_behind(numbers[place]));
+    });
+}
+
+/// The kernel `fine`, in the same way.
 #[inline(always)]
 fn fine_by(
     rows: &[Rows<'_>; 2],

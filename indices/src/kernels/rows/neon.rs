@@ -1,9 +1,9 @@
 //! The products of bytes for NEON, which every 64-bit Arm has. Those of floats are plain Rust, which the compiler turns into
-//! NEON by itself; bytes and halves are converted one by one.
+//! NEON by itself; halves are converted one by one.
 
 use std::arch::aarch64::*;
 
-use super::{Integers, Parts, RowKernels, Rows, Weights, each_row, fine_by, plain};
+use super::{Integers, Parts, RowKernels, Rows, Weights, bytes_by, fine_by, plain, scores_by};
 
 static NEON: RowKernels = RowKernels {
     name: "NEON",
@@ -51,8 +51,8 @@ fn integers(chunk: &[u8; 16]) -> int8x16_t {
 
 #[target_feature(enable = "neon")]
 fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
-    each_row(rows, numbers, |place, row| {
-        products[place] = of_bytes(row, query)
+    bytes_by(rows, numbers, query, products, |row, query| {
+        of_bytes(row, query)
     });
 }
 
@@ -64,9 +64,8 @@ fn scores(
     weights: Weights,
     scores: &mut [f32],
 ) {
-    each_row(rows, numbers, |place, row| {
-        let product = of_bytes(row, query);
-        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    scores_by(rows, numbers, (query, weights), scores, |row, query| {
+        of_bytes(row, query)
     });
 }
 

@@ -2,7 +2,10 @@
 
 use half::f16;
 
-use super::{Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, each_row, fine_by};
+use super::{
+    Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, bytes_by, each_row, fine_by,
+    scores_by,
+};
 
 /// For any processor.
 pub(super) static KERNELS: RowKernels = RowKernels {
@@ -16,9 +19,7 @@ pub(super) static KERNELS: RowKernels = RowKernels {
 };
 
 fn bytes(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
-    each_row(rows, numbers, |place, row| {
-        products[place] = of_bytes(row, query)
-    });
+    bytes_by(rows, numbers, query, products, of_bytes);
 }
 
 fn scores(
@@ -28,9 +29,7 @@ fn scores(
     weights: Weights,
     scores: &mut [f32],
 ) {
-    each_row(rows, numbers, |place, row| {
-        scores[place] = weights.score(of_bytes(row, query), rows.floats_behind(numbers[place]));
-    });
+    scores_by(rows, numbers, (query, weights), scores, of_bytes);
 }
 
 fn of_bytes(row: &[u8], query: &Integers) -> i32 {
@@ -39,9 +38,7 @@ fn of_bytes(row: &[u8], query: &Integers) -> i32 {
 }
 
 fn fine(rows: &[Rows<'_>; 2], numbers: &[u32], query: &[Integers; 3], products: &mut [Parts]) {
-    fine_by(rows, numbers, query, products, |row, query| {
-        of_bytes(row, query)
-    });
+    fine_by(rows, numbers, query, products, of_bytes);
 }
 
 fn halves(rows: &Rows<'_>, numbers: &[u32], query: &[f32], products: &mut [f32]) {

@@ -130,6 +130,42 @@ fn products_of_bytes_are_those_of_plain_rust() {
     }
 }
 
+/// The longest rows that an index may have, with the largest products: sums do not leave an `i32`.
+#[test]
+fn the_largest_products_of_bytes_are_right() {
+    let len = 65_536;
+    let zeros = vec![0; len];
+    for value in [127, -127] {
+        let query = [(); 3].map(|()| {
+            let mut integers = Integers::default();
+            integers.set(len, len, |values| {
+                values.fill(value);
+                len as i32 * i32::from(value)
+            });
+            integers
+        });
+        let rows = Rows {
+            bytes: &zeros,
+            stride: len,
+            len,
+        };
+        let product = -128 * i32::from(value) * len as i32;
+        for kernels in available() {
+            let mut products = [0];
+            (kernels.bytes)(&rows, &[0], &query[0], &mut products);
+            assert_eq!(products, [product], "{}", kernels.name);
+            let mut products = [[0; 3]];
+            (kernels.fine)(&[rows, rows], &[0], &query, &mut products);
+            assert_eq!(
+                products,
+                [[product, 2 * product, 2 * product]],
+                "{}",
+                kernels.name
+            );
+        }
+    }
+}
+
 #[test]
 fn products_of_floats_are_those_of_plain_rust_to_the_bit() {
     let mut random = Random(7);

@@ -6,8 +6,8 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::{
-    Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, each_of_all, each_row,
-    fine_by, plain,
+    Integers, LANES, OFFSET, Parts, RowKernels, Rows, Weights, add_up, bytes_by, each_of_all,
+    each_row, fine_by, plain, scores_by,
 };
 
 /// AVX2, with the conversion of halves.
@@ -79,8 +79,8 @@ pub(super) fn available() -> impl Iterator<Item = &'static RowKernels> {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn bytes_avx512(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
-    each_row(rows, numbers, |place, row| {
-        products[place] = of_bytes_avx512(row, query)
+    bytes_by(rows, numbers, query, products, |row, query| {
+        of_bytes_avx512(row, query)
     });
 }
 
@@ -92,9 +92,8 @@ fn scores_avx512(
     weights: Weights,
     scores: &mut [f32],
 ) {
-    each_row(rows, numbers, |place, row| {
-        let product = of_bytes_avx512(row, query);
-        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    scores_by(rows, numbers, (query, weights), scores, |row, query| {
+        of_bytes_avx512(row, query)
     });
 }
 
@@ -270,8 +269,8 @@ fn integers_avx2(chunk: &[u8; 16]) -> __m256i {
 
 #[target_feature(enable = "avx2,f16c")]
 fn bytes_avx2(rows: &Rows<'_>, numbers: &[u32], query: &Integers, products: &mut [i32]) {
-    each_row(rows, numbers, |place, row| {
-        products[place] = of_bytes_avx2(row, query)
+    bytes_by(rows, numbers, query, products, |row, query| {
+        of_bytes_avx2(row, query)
     });
 }
 
@@ -290,9 +289,8 @@ fn scores_avx2(
     weights: Weights,
     scores: &mut [f32],
 ) {
-    each_row(rows, numbers, |place, row| {
-        let product = of_bytes_avx2(row, query);
-        scores[place] = weights.score(product, rows.floats_behind(numbers[place]));
+    scores_by(rows, numbers, (query, weights), scores, |row, query| {
+        of_bytes_avx2(row, query)
     });
 }
 

@@ -14,8 +14,8 @@ use std::ops::Range;
 use super::buffer::{Buffer, Window};
 use super::functions::exp;
 use super::level::vectorized;
-use super::linear::float_sums;
 use super::products::{FLOAT_ROWS, Kernels, Products, StridedRows, TILE};
+use super::strips::float_sums;
 use super::team::for_each;
 
 pub(super) use fused::{HeadMatrices, Sequence, fused};
@@ -74,7 +74,7 @@ pub(crate) fn attention(kernels: &'static Kernels, attention: &Attention<'_>, ou
     for_each(&mut heads, |_, (head, out)| {
         let products = kernels.enter();
         if attention.int8 {
-            head.run_int8(&products, kernels.level(), out);
+            head.run_int8(&products, out);
         } else {
             head.run_float(kernels, &products, out);
         }
@@ -182,6 +182,16 @@ impl<'a> View<'a> {
     #[inline(always)]
     pub(super) fn row(&self, row: usize) -> &'a [f32] {
         &self.matrix[row * self.width..][self.columns.clone()]
+    }
+
+    /// Some of its rows.
+    fn strided(&self, rows: Range<usize>) -> StridedRows<'a> {
+        StridedRows {
+            x: &self.matrix[rows.start * self.width + self.columns.start..],
+            stride: self.width,
+            rows: rows.len(),
+            k: self.columns.len(),
+        }
     }
 
     /// The mean row.

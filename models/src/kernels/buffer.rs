@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A cache line; also the widest register, and a row of an AMX tile.
 #[derive(Clone, Copy)]
@@ -140,10 +141,49 @@ impl<'a, T: Number> Window<'a, T> {
         windows
     }
 
+    /// All of a matrix whose rows are `width` long.
+    pub(crate) fn whole(matrix: &'a mut [T], width: usize) -> Self {
+        Self {
+            start: matrix.as_mut_ptr(),
+            stride: width,
+            rows: matrix.len().checked_div(width).unwrap_or(0),
+            columns: width,
+            matrix: PhantomData,
+        }
+    }
+
+    /// Some of its rows and columns.
+    ///
+    /// # Panics
+    /// Where it has not got them.
+    pub(crate) fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> Window<'_, T> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        assert!(columns.start <= columns.end && columns.end <= self.columns);
+        Window {
+            // SAFETY: a row of the window, or the end of the last, and a column of it.
+            start: unsafe { self.start.add(rows.start * self.stride + columns.start) },
+            stride: self.stride,
+            rows: rows.len(),
+            columns: columns.len(),
+            matrix: PhantomData,
+        }
+    }
+
+    /// Its rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Its columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The columns of one of its rows.
     ///
     /// # Panics
     /// Where there is no such row.
+    #[inline(always)]
     pub(crate) fn row(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows);
         // SAFETY: the row is one of the window's, whose columns lie inside the matrix; no other window has

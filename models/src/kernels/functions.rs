@@ -130,6 +130,19 @@ pub(crate) fn activate<const FMA: bool>(activation: Activation, x: &mut [f32]) {
     }
 }
 
+/// Sixteen numbers to one, by halves: one after the other would be a chain of sixteen.
+#[inline(always)]
+pub(crate) fn fold<T: Copy>(mut x: [T; 16], f: impl Fn(T, T) -> T) -> T {
+    // Not a loop over the halves, which the compiler would keep as one.
+    for at in 0..8 {
+        x[at] = f(x[at], x[at + 8]);
+    }
+    for at in 0..4 {
+        x[at] = f(x[at], x[at + 4]);
+    }
+    f(f(x[0], x[2]), f(x[1], x[3]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

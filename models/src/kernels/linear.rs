@@ -1,19 +1,16 @@
 //! `act(x Wᵀ + b)` for one or more matrices over the same rows, on all threads.
 //!
 //! The results are cut into windows of some rows and some columns, and each is the work of one thread at a
-//! time. It takes the columns' panels into its cache and goes down the rows: of each 32 (14 of floats) it sums
-//! products into a scratch of `f32`, and from there scales, adds the bias, applies the activation, and writes
-//! the row, or quantizes it for the matrix that comes next.
+//! time. It [goes down the rows](super::strips) with the columns' panels, and writes the results, or quantizes them for the
+//! matrix that comes next.
 
 use super::buffer::{Buffer, Window};
-use super::functions::{activate, activate_coarsely};
-use super::level::{Level, fma, vectorized};
+use super::functions::activate;
+use super::level::vectorized;
 use super::matrix::Matrix;
-use super::products::{
-    FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, Kernels, Products, SIDE,
-    StridedRows, TILE,
-};
+use super::products::{FLOAT_ROWS, Kernels, Products, SIDE, StridedRows, TILE};
 use super::rows::{GroupWindow, QuantizedRows};
+use super::strips::{Epilogue, Int8Panels, Int8Product, SLAB, float_sums};
 use super::team::for_each;
 use crate::weights::Activation;
 
@@ -136,139 +133,111 @@ impl<'a> Job<'a> {
 
 impl Task<'_> {
     fn run(&mut self, kernels: &'static Kernels, rows: Rows<'_>) {
-        let level = kernels.level();
-        let panels = self.first_column / TILE..(self.first_column + self.columns).div_ceil(TILE);
-        let width = panels.len() * TILE;
-        let mut sums = Buffer::scratch(SIDE * width);
+        let columns = self.first_column..self.first_column + self.columns;
+        let panels = columns.start / TILE..columns.end.div_ceil(TILE);
+        let scales = self.matrix.output_scales().get(columns.clone());
+        let bias = self.matrix.bias.as_deref().map(|bias| &bias[columns]);
+        let epilogue = Epilogue {
+            scales: scales.unwrap_or_default(),
+            bias: bias.unwrap_or_default(),
+        };
         let products = kernels.enter();
         match rows {
             Rows::Int8(rows) => {
-                let b = self.matrix.int8(level, panels);
-                let stride = self.matrix.panel_bytes();
-                for first in (0..self.rows).step_by(SIDE) {
-                    let tile = (self.first_row + first) / TILE;
-                    int8_sums(&products, level, rows, tile, &b, stride, &mut sums);
-                    self.finish(level, first, SIDE, &mut sums);
-                }
+                let bytes = self.matrix.int8(kernels.level(), panels);
+                let panels = Int8Panels {
+                    bytes: &bytes,
+                    stride: self.matrix.panel_bytes(),
+                };
+                let product = Int8Product {
+                    rows,
+                    tile: 0,
+                    panels,
+                    epilogue,
+                };
+                self.int8(&products, &product);
             }
             Rows::Float(rows) => {
-                let b = self.matrix.floats(level, panels);
-                for first in (0..self.rows).step_by(FLOAT_ROWS) {
-                    let count = FLOAT_ROWS.min(self.rows - first);
-                    let a = rows.block(self.first_row + first);
-                    float_sums(&products, a, rows.k, &b, &mut sums[..count * width]);
-                    self.finish(level, first, count, &mut sums[..count * width]);
-                }
+                let panels = self.matrix.floats(kernels.level(), panels);
+                self.float(&products, rows, &panels, epilogue.bias);
             }
         }
     }
 
-    /// Writes some rows of sums to where they go.
-    fn finish(&mut self, level: Level, first: usize, count: usize, sums: &mut [f32]) {
-        let columns = self.first_column..self.first_column + self.columns;
-        let scales = self
-            .matrix
-            .output_scales()
-            .get(columns.clone())
-            .unwrap_or_default();
-        let bias = self
-            .matrix
-            .bias
-            .as_deref()
-            .map_or(&[][..], |bias| &bias[columns]);
-        let width = sums.len() / count;
-        for (at, sums) in sums
-            .chunks_exact_mut(width)
-            .take(self.rows - first)
-            .enumerate()
-        {
-            let sums = &mut sums[..self.columns];
+    fn int8(&mut self, products: &Products, product: &Int8Product<'_>) {
+        // Rows are rounded when all their columns are there.
+        let mut whole = match &self.sink {
+            Sink::Float(_) => Buffer::scratch(0),
+            Sink::Int8(_) => Buffer::scratch(SLAB * self.columns),
+        };
+        for first in (0..self.rows).step_by(SLAB) {
+            let count = SLAB.min(self.rows - first);
+            let product = Int8Product {
+                tile: (self.first_row + first) / TILE,
+                ..*product
+            };
             match &mut self.sink {
-                Sink::Float(window) => {
-                    let out = window.row(first + at);
-                    epilogue(level, sums, scales, bias, self.activation, Some(out));
+                Sink::Float(out) => {
+                    let mut out = out.part(first..first + count, 0..self.columns);
+                    product.write(products, &mut out);
+                    if let Some(activation) = self.activation {
+                        (0..count).for_each(|at| apply(products.level(), activation, out.row(at)));
+                    }
                 }
                 Sink::Int8(window) => {
-                    epilogue(level, sums, scales, bias, self.activation, None);
-                    window.put(level, first + at, sums);
+                    let whole = &mut whole[..count * self.columns];
+                    product.write(products, &mut Window::whole(whole, self.columns));
+                    for (at, row) in whole.chunks_exact_mut(self.columns).enumerate() {
+                        window.put(products.level(), first + at, row, self.activation);
+                    }
                 }
             }
         }
     }
-}
 
-/// Sums of 32 rows from tile `tile` on times some panels, `[32, 16 · panels]`, without the scales of the
-/// outputs.
-pub(super) fn int8_sums(
-    products: &Products,
-    level: Level,
-    rows: &QuantizedRows,
-    tile: usize,
-    b: &[u8],
-    b_stride: usize,
-    sums: &mut [f32],
-) {
-    let width = sums.len() / SIDE;
-    let panels = width / TILE;
-    let tiles = (rows.tiles() - tile).min(2);
-    let (padded, bytes) = (rows.tiles() * TILE, rows.blocks * TILE * K_BLOCK);
-    let mut block = Int8Block([0; SIDE * SIDE]);
-    for (group, first) in (0..rows.blocks).step_by(rows.group).enumerate() {
-        let blocks = rows.group.min(rows.blocks - first);
-        let place = group * padded + tile * TILE..group * padded + (tile + tiles) * TILE;
-        let (scales, totals) = (&rows.scales[place.clone()], &rows.sums[place]);
-        for panel in (0..panels).step_by(2) {
-            let operands = Int8Operands {
-                a: &rows.data[tile * bytes + first * TILE * K_BLOCK..],
-                a_stride: bytes,
-                tiles,
-                b: &b[panel * b_stride + first * TILE * K_BLOCK..],
-                b_stride,
-                panels: (panels - panel).min(2),
-                blocks,
-            };
-            products.int8(&operands, &mut block);
-            let columns = panel * TILE..((panel + 2) * TILE).min(width);
-            add_block(
-                level,
-                &block,
-                scales,
-                totals,
-                group == 0,
-                sums,
-                width,
-                columns,
-            );
+    fn float(&mut self, products: &Products, rows: &FloatRows, panels: &[f32], bias: &[f32]) {
+        let width = self.columns.next_multiple_of(TILE);
+        let mut sums = Buffer::scratch(FLOAT_ROWS * width);
+        for first in (0..self.rows).step_by(FLOAT_ROWS) {
+            let count = FLOAT_ROWS.min(self.rows - first);
+            let a = rows.block(self.first_row + first);
+            float_sums(products, a, rows.k, panels, &mut sums[..count * width]);
+            for (at, sums) in sums.chunks_exact_mut(width).take(count).enumerate() {
+                let sums = &mut sums[..self.columns];
+                match &mut self.sink {
+                    Sink::Float(out) => {
+                        let out = out.row(first + at);
+                        add_bias(products.level(), sums, bias, out);
+                        if let Some(activation) = self.activation {
+                            apply(products.level(), activation, out);
+                        }
+                    }
+                    Sink::Int8(window) => {
+                        sums.iter_mut()
+                            .zip(bias)
+                            .for_each(|(sum, bias)| *sum += bias);
+                        window.put(products.level(), first + at, sums, self.activation);
+                    }
+                }
+            }
         }
     }
 }
 
 vectorized! {
-    /// Adds a block of integers to sums of floats, `[32, width]`, in some of their columns; `first` overwrites them.
-    fn add_block(
-        block: &Int8Block,
-        scales: &[f32],
-        totals: &[i32],
-        first: bool,
-        sums: &mut [f32],
-        width: usize,
-        columns: std::ops::Range<usize>,
-    ) {
-        for (row, (&scale, &total)) in scales.iter().zip(totals).enumerate() {
-            let sums = &mut sums[row * width..][columns.clone()];
-            let block = &block.0[row * SIDE..][..SIDE];
-            // Each weight was stored 128 too large. (Rows that only fill a tile may hold anything.)
-            let excess = total.wrapping_mul(128);
-            if first {
-                for (sum, &product) in sums.iter_mut().zip(block) {
-                    *sum = product.wrapping_sub(excess) as f32 * scale;
-                }
-            } else {
-                for (sum, &product) in sums.iter_mut().zip(block) {
-                    *sum = fma::<FMA>(product.wrapping_sub(excess) as f32, scale, *sum);
-                }
-            }
+    fn add_bias(sums: &[f32], bias: &[f32], out: &mut [f32]) {
+        if bias.is_empty() {
+            return out.copy_from_slice(sums);
         }
+        for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias) {
+            *out = sum + bias;
+        }
+    }
+}
+
+vectorized! {
+    fn apply(activation: Activation, x: &mut [f32]) {
+        activate::<FMA>(activation, x);
     }
 }
 
@@ -302,79 +271,5 @@ impl FloatRows {
     fn block(&self, row: usize) -> &[f32] {
         let end = (row + FLOAT_ROWS).min(self.rows);
         &self.data[row * self.k..end * self.k]
-    }
-}
-
-/// Sums of up to 14 rows, packed as `[k, rows]`, times some panels: `[rows, 16 · panels]`.
-pub(super) fn float_sums(products: &Products, a: &[f32], k: usize, b: &[f32], sums: &mut [f32]) {
-    let rows = a.len().checked_div(k).unwrap_or(0);
-    let width = sums.len().checked_div(rows).unwrap_or(0);
-    let panels = width / TILE;
-    for panel in (0..panels).step_by(2) {
-        let operands = FloatOperands {
-            a,
-            rows,
-            b: &b[panel * k * TILE..],
-            b_stride: k * TILE,
-            panels: (panels - panel).min(2),
-            k,
-        };
-        products.float(&operands, &mut sums[panel * TILE..], width);
-    }
-}
-
-vectorized! {
-    /// Scales a row of sums, adds the bias, and applies the activation: in place, or into `out`. No scales are
-    /// scales of 1, no bias is one of 0.
-    pub(super) fn epilogue(
-        sums: &mut [f32],
-        scales: &[f32],
-        bias: &[f32],
-        activation: Option<Activation>,
-        out: Option<&mut [f32]>,
-    ) {
-        let Some(out) = out else {
-            finish::<FMA>(sums, scales, bias);
-            if let Some(activation) = activation {
-                activate_coarsely::<FMA>(activation, sums);
-            }
-            return;
-        };
-        match (scales.len() == sums.len(), bias.len() == sums.len()) {
-            (true, true) => {
-                for (((out, sum), scale), bias) in out.iter_mut().zip(&*sums).zip(scales).zip(bias) {
-                    *out = fma::<FMA>(*sum, *scale, *bias);
-                }
-            }
-            (false, true) if scales.is_empty() => {
-                for ((out, sum), bias) in out.iter_mut().zip(&*sums).zip(bias) {
-                    *out = sum + bias;
-                }
-            }
-            _ => {
-                finish::<FMA>(sums, scales, bias);
-                out.copy_from_slice(sums);
-            }
-        }
-        if let Some(activation) = activation {
-            activate::<FMA>(activation, out);
-        }
-    }
-}
-
-/// Scales sums and adds the bias, in place.
-#[inline(always)]
-fn finish<const FMA: bool>(sums: &mut [f32], scales: &[f32], bias: &[f32]) {
-    if scales.len() == sums.len() && bias.len() == sums.len() {
-        for ((sum, scale), bias) in sums.iter_mut().zip(scales).zip(bias) {
-            *sum = fma::<FMA>(*sum, *scale, *bias);
-        }
-        return;
-    }
-    for (sum, scale) in sums.iter_mut().zip(scales) {
-        *sum *= scale;
-    }
-    for (sum, bias) in sums.iter_mut().zip(bias) {
-        *sum += bias;
     }
 }

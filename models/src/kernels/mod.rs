@@ -4,6 +4,7 @@
 //! ```text
 //! products/              products of small blocks, for AMX, AVX-512, AVX2, NEON and anything
 //! rows, panels, matrix   activations and weights in the order of those products
+//! strips                 some rows times some panels, and what becomes of the sums
 //! linear, attention, norm, transformer    the operations of a transformer, on all threads
 //! team                   threads that stay awake during a pass
 //! level, functions, buffer            loops that become vectors, and aligned memory
@@ -22,6 +23,7 @@ pub(crate) mod panels;
 pub(crate) mod picture;
 mod products;
 mod rows;
+mod strips;
 mod team;
 #[cfg(test)]
 mod tests;

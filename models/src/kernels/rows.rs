@@ -1,10 +1,11 @@
 //! Rows of activations, quantized for products of integers.
 
 use super::buffer::{Buffer, Window};
-use super::functions::nearest;
+use super::functions::{activate_coarsely, fold, nearest};
 use super::level::{Level, vectorized};
-use super::products::{BLOCK_BYTES, K_BLOCK, TILE};
+use super::products::{BLOCK_BYTES, K_BLOCK, RowScales, StridedRows, TILE};
 use super::team::for_each;
+use crate::weights::Activation;
 
 /// Rows up to this width have one scale; wider ones have one for each [`GROUP`] of columns, so that a
 /// large number coarsens only those beside it.
@@ -71,19 +72,22 @@ impl QuantizedRows {
         let mut windows = quantized.windows(TILE);
         for_each(&mut windows, |at, window| {
             let (tile, group) = (at / groups, at % groups);
-            for row in 0..TILE.min(rows - tile * TILE) {
-                let x = &x[(tile * TILE + row) * k..][..k];
-                window.put(level, row, &x[group * width..k.min((group + 1) * width)]);
-            }
+            let first = group * width;
+            let rows = StridedRows {
+                x: &x[tile * TILE * k + first..],
+                stride: k,
+                rows: TILE.min(rows - tile * TILE),
+                k: width.min(k - first),
+            };
+            quantize_window(level, &rows, window);
         });
         drop(windows);
         quantized
     }
 
-    /// Quantizes one row of rows that have one group.
-    pub(super) fn put(&mut self, level: Level, row: usize, x: &[f32]) {
-        let (tile, scale, sum) = self.row_mut(row);
-        (*scale, *sum) = quantize(level, x, tile, row % TILE);
+    /// Quantizes the first rows of rows that have one group.
+    pub(super) fn put_rows(&mut self, level: Level, rows: &StridedRows<'_>) {
+        quantize_rows(level, rows, self);
     }
 
     /// The tile, the scale and the sum of one row of rows that have one group.
@@ -96,6 +100,22 @@ impl QuantizedRows {
     /// How many tiles of 16 rows there are.
     pub(super) fn tiles(&self) -> usize {
         self.rows.div_ceil(TILE)
+    }
+
+    /// A tile and what follows it, and how many tiles, 1 or 2, are in a strip that begins with it.
+    pub(super) fn tiles_of(&self, tile: usize) -> (&[i8], usize) {
+        let data = &self.data[tile * self.blocks * BLOCK_BYTES..];
+        (data, (self.tiles() - tile).min(2))
+    }
+
+    /// The scales and totals of a group of columns in the rows of some tiles.
+    pub(super) fn scales_of(&self, tile: usize, tiles: usize, group: usize) -> RowScales<'_> {
+        let start = (group * self.tiles() + tile) * TILE;
+        let rows = start..start + tiles * TILE;
+        RowScales {
+            scales: &self.scales[rows.clone()],
+            totals: &self.sums[rows],
+        }
     }
 
     /// How many columns share a scale.
@@ -125,46 +145,84 @@ impl QuantizedRows {
 }
 
 impl GroupWindow<'_> {
-    /// Quantizes one row of the window; `x` is the group's columns of it.
-    pub(super) fn put(&mut self, level: Level, row: usize, x: &[f32]) {
+    /// Quantizes one row of the window, after an activation where there is one; `x` is the group's columns of it.
+    pub(super) fn put(
+        &mut self,
+        level: Level,
+        row: usize,
+        x: &mut [f32],
+        activation: Option<Activation>,
+    ) {
         let tile = self.data.row(row / TILE);
-        let (scale, sum) = quantize(level, x, tile, row % TILE);
+        let (scale, sum) = quantize(level, x, activation, tile, row % TILE);
         self.scales.row(0)[row] = scale;
         self.sums.row(0)[row] = sum;
     }
 }
 
 vectorized! {
-    /// Quantizes a row into row `at` of a tile's blocks, and gives its scale and the sum of its integers. What is
-    /// not a finite number becomes one: the sums that follow from it are refused where they are read.
-    fn quantize(x: &[f32], tile: &mut [i8], at: usize) -> (f32, i32) {
-        let max = largest(x);
-        let scale = max / 127.0;
-        let inverse = 127.0 / max;
-        if scale == 0.0 || !scale.is_finite() || !inverse.is_finite() {
-            for block in tile.chunks_exact_mut(BLOCK_BYTES) {
-                block[at * K_BLOCK..][..K_BLOCK].fill(0);
-            }
-            // A NaN goes on, so that the result is not finite either.
-            return (scale, 0);
+    /// Quantizes a row, after an activation where there is one, into row `at` of a tile's blocks. Gives its scale and the sum of
+    /// its integers.
+    fn quantize(x: &mut [f32], activation: Option<Activation>, tile: &mut [i8], at: usize) -> (f32, i32) {
+        if let Some(activation) = activation {
+            activate_coarsely::<FMA>(activation, x);
         }
-        let mut sums = [0_i32; TILE];
-        for (x, block) in x.chunks(K_BLOCK).zip(tile.chunks_exact_mut(BLOCK_BYTES)) {
-            let Some(place) = block[at * K_BLOCK..].first_chunk_mut() else {
-                break;
-            };
-            match x.first_chunk::<K_BLOCK>() {
-                Some(x) => put_block(x, place, &mut sums, |x| nearest(x * inverse).1),
-                None => {
-                    let mut padded = [0.0; K_BLOCK];
-                    padded[..x.len()].copy_from_slice(x);
-                    put_block(&padded, place, &mut sums, |x| nearest(x * inverse).1);
-                }
-            }
-        }
-        let sum = sums.iter().sum();
-        (scale, sum)
+        quantize_row(x, tile, at)
     }
+}
+
+vectorized! {
+    /// Quantizes rows, each with one scale.
+    fn quantize_rows(rows: &StridedRows<'_>, quantized: &mut QuantizedRows) {
+        for at in 0..rows.rows {
+            let (tile, scale, sum) = quantized.row_mut(at);
+            let x = &rows.x[at * rows.stride..][..rows.k];
+            (*scale, *sum) = quantize_row(x, tile, at % TILE);
+        }
+    }
+}
+
+vectorized! {
+    /// Quantizes the group's columns of rows of one tile.
+    fn quantize_window(rows: &StridedRows<'_>, window: &mut GroupWindow<'_>) {
+        let tile = window.data.row(0);
+        for at in 0..rows.rows {
+            let x = &rows.x[at * rows.stride..][..rows.k];
+            let (scale, sum) = quantize_row(x, tile, at);
+            window.scales.row(0)[at] = scale;
+            window.sums.row(0)[at] = sum;
+        }
+    }
+}
+
+/// What is not a finite number becomes one: the sums that follow from it are refused where they are read.
+#[inline(always)]
+fn quantize_row(x: &[f32], tile: &mut [i8], at: usize) -> (f32, i32) {
+    let max = largest(x);
+    let scale = max / 127.0;
+    let inverse = 127.0 / max;
+    let blocks = tile.as_chunks_mut::<BLOCK_BYTES>().0;
+    let places = blocks
+        .iter_mut()
+        .map(|block| &mut block.as_chunks_mut::<K_BLOCK>().0[at]);
+    if scale == 0.0 || !scale.is_finite() || !inverse.is_finite() {
+        places.for_each(|place| place.fill(0));
+        // A NaN goes on, so that the result is not finite either.
+        return (scale, 0);
+    }
+    let mut sums = [0_i32; TILE];
+    for (x, place) in x.chunks(K_BLOCK).zip(places) {
+        let integer = |x: f32| nearest(x * inverse).1;
+        match x.first_chunk::<K_BLOCK>() {
+            Some(x) => put_block(x, place, &mut sums, integer),
+            None => {
+                let mut padded = [0.0; K_BLOCK];
+                padded[..x.len()].copy_from_slice(x);
+                put_block(&padded, place, &mut sums, integer);
+            }
+        }
+    }
+    (scale, fold(sums, |a, b| a + b))
 }
 
 /// Makes 64 numbers into bytes and adds them to 16 sums.
@@ -201,21 +259,25 @@ pub(super) fn most(a: f32, b: f32) -> f32 {
 /// The largest magnitude, NaN where one is.
 #[inline(always)]
 pub(super) fn largest(x: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; TILE];
-    let mut chunks = x.chunks_exact(TILE);
-    for chunk in &mut chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+    // Two chains at once.
+    let (mut lanes, mut others) = ([0.0_f32; TILE], [0.0_f32; TILE]);
+    let (chunks, rest) = x.as_chunks::<TILE>();
+    let (pairs, last) = chunks.as_chunks::<2>();
+    for [a, b] in pairs {
+        for (lane, &x) in lanes.iter_mut().zip(a) {
+            *lane = most(*lane, x);
+        }
+        for (lane, &x) in others.iter_mut().zip(b) {
             *lane = most(*lane, x);
         }
     }
-    for &x in chunks.remainder() {
-        lanes[0] = most(lanes[0], x);
-    }
-    // By halves: one after the other would be a chain of sixteen.
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = most(lanes[lane], lanes[lane + half]);
+    for a in last {
+        for (lane, &x) in lanes.iter_mut().zip(a) {
+            *lane = most(*lane, x);
         }
     }
-    lanes[0]
+    for (lane, other) in lanes.iter_mut().zip(others) {
+        *lane = most(*lane, other);
+    }
+    rest.iter().fold(fold(lanes, most), |max, &x| most(max, x))
 }

@@ -11,7 +11,7 @@ use super::panels::{
 };
 use super::products::Kernels;
 use super::products::tests::{random, unit};
-use super::transformer::{feed_forward, project};
+use super::transformer::{AttentionMatrices, Packing, feed_forward, project, self_attention};
 use crate::weights::Activation;
 
 /// What a matrix of a test is stored in, and its values.
@@ -187,6 +187,7 @@ fn a_linear_layer_is_the_product_in_double_precision() {
             (70, 300, 1100),
             (14, 600, 64),
             (15, 100, 4200),
+            (200, 70, 1300),
         ] {
             let (first, first_values) = matrix(&mut random, kind, outputs, inputs);
             let (second, second_values) = matrix(&mut random, kind, 9, inputs);
@@ -211,15 +212,16 @@ fn a_linear_layer_is_the_product_in_double_precision() {
 #[test]
 fn a_feed_forward_block_is_that_in_double_precision() {
     let mut random = random();
-    let (rows, d, f) = (37, 96, 1200);
-    let x: Vec<f32> = (0..rows * d).map(|_| unit(&mut random)).collect();
-    for (first, second) in [
-        ("q8", "q8"),
-        ("q8", "f32"),
-        ("f32", "q8"),
-        ("q4", "q4"),
-        ("f32", "f32"),
+    for (rows, first, second) in [
+        (37, "q8", "q8"),
+        (150, "q8", "q8"),
+        (37, "q8", "f32"),
+        (37, "f32", "q8"),
+        (37, "q4", "q4"),
+        (37, "f32", "f32"),
     ] {
+        let (d, f) = (96, 1200);
+        let x: Vec<f32> = (0..rows * d).map(|_| unit(&mut random)).collect();
         let (up, up_values) = matrix(&mut random, first, f, d);
         let (down, down_values) = matrix(&mut random, second, d, f);
         let between: Vec<f32> = (product(&x, &up, &up_values).iter())
@@ -327,6 +329,59 @@ fn attention_is_its_formula_in_double_precision() {
                     kernels.name
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn attention_with_its_projections_is_its_formula_in_double_precision() {
+    let mut random = random();
+    for (n, asked) in [(1, None), (37, None), (150, None), (150, Some(3))] {
+        let (d, heads) = (96, 2);
+        let matrices: Vec<_> = (0..4).map(|_| matrix(&mut random, "q8", d, d)).collect();
+        // Small, so that more than one key counts.
+        let x: Vec<f32> = (0..n * d).map(|_| 0.1 * unit(&mut random)).collect();
+        let queries = asked.map(|rows| &x[..rows * d]);
+        let [query, key, value] = [0, 1, 2].map(|at| {
+            let x = if at == 0 { queries.unwrap_or(&x) } else { &x };
+            let (matrix, values) = &matrices[at];
+            let product = product(x, matrix, values);
+            product.iter().map(|&x| x as f32).collect::<Vec<_>>()
+        });
+        let sequences = [(0..asked.unwrap_or(n), 0..n)];
+        let inputs = Attention {
+            query: &query,
+            key: &key,
+            value: &value,
+            width: d,
+            heads,
+            sequences: &sequences,
+            places: None,
+            int8: true,
+        };
+        let attended: Vec<f32> = reference(&inputs).iter().map(|&x| x as f32).collect();
+        let (output, values) = &matrices[3];
+        let expected = product(&attended, output, values);
+        let [query, key, value, output] = [0, 1, 2, 3].map(|at| &matrices[at].0);
+        let matrices = AttentionMatrices {
+            query,
+            key,
+            value,
+            output,
+        };
+        let packing = Packing {
+            sequences: &sequences,
+            places: None,
+            heads,
+        };
+        for kernels in Kernels::available() {
+            let got = self_attention(kernels, &matrices, &packing, &x, queries);
+            let distance = distance(&got, &expected);
+            assert!(
+                distance < 0.03,
+                "{} {n} {asked:?}: {distance}",
+                kernels.name
+            );
         }
     }
 }

@@ -2,11 +2,10 @@
 //! cache of the thread that computes with them.
 
 use super::super::buffer::{Buffer, Window};
-use super::super::level::Level;
-use super::super::linear::{epilogue, int8_sums};
 use super::super::matrix::Matrix;
-use super::super::products::{Kernels, Products, SIDE, TILE};
+use super::super::products::{Kernels, Products, TILE};
 use super::super::rows::QuantizedRows;
+use super::super::strips::{Epilogue, Int8Panels, Int8Product, SLAB};
 use super::super::team::for_each;
 use super::{Head, View};
 
@@ -54,8 +53,8 @@ pub(in super::super) fn fused(
         );
     }
     for_each(&mut heads, |_, (sequence, head, out)| {
-        let (products, level) = (kernels.enter(), kernels.level());
-        let of = |matrix, rows| project(&products, level, matrix, rows, *head * h, h);
+        let products = kernels.enter();
+        let of = |matrix, rows| project(&products, matrix, rows, *head * h, h);
         let query = of(matrices.query, sequence.queries);
         let key = of(matrices.key, sequence.keys);
         let value = of(matrices.value, sequence.keys);
@@ -66,41 +65,37 @@ pub(in super::super) fn fused(
             value: view(&value, sequence.keys),
             places: sequence.places,
         };
-        head.run_int8(&products, level, out);
+        head.run_int8(&products, out);
     });
 }
 
 /// Some columns of a projection, `[rows, h]`.
 fn project(
     products: &Products,
-    level: Level,
     matrix: &Matrix,
     rows: &QuantizedRows,
     first: usize,
     h: usize,
 ) -> Buffer<f32> {
-    let panels = matrix.int8(level, first / TILE..(first + h) / TILE);
-    let mut sums = Buffer::scratch(SIDE * h);
+    let bytes = matrix.int8(products.level(), first / TILE..(first + h) / TILE);
+    let panels = Int8Panels {
+        bytes: &bytes,
+        stride: matrix.panel_bytes(),
+    };
+    let bias = matrix.bias.as_deref().map(|bias| &bias[first..first + h]);
+    let epilogue = Epilogue {
+        scales: &matrix.output_scales()[first..first + h],
+        bias: bias.unwrap_or_default(),
+    };
     let mut out = Buffer::scratch(rows.rows * h);
-    let scales = &matrix.output_scales()[first..first + h];
-    let bias = matrix
-        .bias
-        .as_deref()
-        .map_or(&[][..], |bias| &bias[first..first + h]);
-    for (block, out) in out.chunks_mut(SIDE * h).enumerate() {
-        let tile = block * SIDE / TILE;
-        int8_sums(
-            products,
-            level,
+    for (at, out) in out.chunks_mut(SLAB * h).enumerate() {
+        let product = Int8Product {
             rows,
-            tile,
-            &panels,
-            matrix.panel_bytes(),
-            &mut sums,
-        );
-        for (out, sums) in out.chunks_exact_mut(h).zip(sums.chunks_exact_mut(h)) {
-            epilogue(level, sums, scales, bias, None, Some(out));
-        }
+            tile: at * SLAB / TILE,
+            panels,
+            epilogue,
+        };
+        product.write(products, &mut Window::whole(out, h));
     }
     out
 }

@@ -1,83 +1,77 @@
 //! Attention of one head by integers.
 
 use super::super::buffer::{Buffer, Window};
-use super::super::functions::{exp2_coarse, nearest};
-use super::super::level::{Level, vectorized};
-use super::super::linear::int8_sums;
+use super::super::functions::{exp2_coarse, fold, nearest};
+use super::super::level::vectorized;
 use super::super::panels;
 use super::super::products::{BLOCK_BYTES, K_BLOCK, Products, SIDE, TILE};
 use super::super::rows::{QuantizedRows, largest, most, put_block};
+use super::super::strips::{Epilogue, Int8Panels, Int8Product};
 use super::{Head, View};
 
 impl Head<'_> {
-    pub(super) fn run_int8(&self, products: &Products, level: Level, out: &mut Window<'_, f32>) {
+    pub(super) fn run_int8(&self, products: &Products, out: &mut Window<'_, f32>) {
+        let level = products.level();
         let (n, h) = (self.key.rows, self.key.columns.len());
-        let stride = panels::blocks(h) * BLOCK_BYTES;
-        let value_stride = panels::blocks(n) * BLOCK_BYTES;
-        let key_panels = n.div_ceil(TILE);
-        let value_panels = h.div_ceil(TILE);
-        let padded = key_panels * TILE;
-        let mut packed_keys = Buffer::scratch(key_panels * stride);
-        let mut packed_values = Buffer::scratch(value_panels * value_stride);
-        let mut scores = Buffer::scratch(SIDE * padded);
-        let mut result = Buffer::scratch(SIDE * value_panels * TILE);
+        let padded = n.next_multiple_of(TILE);
         // The softmax is taken to the base 2.
         let factor = std::f32::consts::LOG2_E / (h as f32).sqrt();
+        let stride = panels::blocks(h) * BLOCK_BYTES;
+        let mut packed = Buffer::scratch(padded / TILE * stride);
         let mut key_scales = vec![0.0; padded];
-        pack_keys(level, &self.key, factor, &mut packed_keys, &mut key_scales);
-        let mut value_scales = vec![0.0; h];
-        let mut means = vec![0.0; h];
+        pack_keys(level, &self.key, factor, &mut packed, &mut key_scales);
+        let keys = Int8Panels {
+            bytes: &packed,
+            stride,
+        };
+        let stride = panels::blocks(n) * BLOCK_BYTES;
+        let mut packed = Buffer::scratch(h.div_ceil(TILE) * stride);
+        let (mut value_scales, mut means) = (vec![0.0; h], vec![0.0; h]);
         pack_values(
             level,
             &self.value,
-            &mut packed_values,
+            &mut packed,
             &mut value_scales,
             &mut means,
         );
+        let values = Int8Panels {
+            bytes: &packed,
+            stride,
+        };
+        let by_key = Epilogue {
+            scales: &key_scales,
+            bias: &[],
+        };
+        let by_value = Epilogue {
+            scales: &value_scales,
+            bias: &means,
+        };
 
         let mut query = QuantizedRows::one_group(SIDE, h);
         let mut probabilities = QuantizedRows::one_group(SIDE, n);
+        let mut scores = Buffer::scratch(SIDE * padded);
         for first in (0..self.query.rows).step_by(SIDE) {
             let count = SIDE.min(self.query.rows - first);
-            for at in 0..count {
-                let row = self.query.row(first + at);
-                query.put(level, at, row);
-            }
-            int8_sums(
-                products,
-                level,
-                &query,
-                0,
-                &packed_keys,
-                stride,
-                &mut scores,
-            );
-            for (at, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
-                let sees = self.sees(first + at);
-                let (tile, scale, sum) = probabilities.row_mut(at);
-                *sum = softmax_int8(level, &mut scores[..sees], &key_scales, tile, at % TILE);
-                *scale = 1.0 / *sum as f32;
-            }
-            int8_sums(
-                products,
-                level,
-                &probabilities,
-                0,
-                &packed_values,
-                value_stride,
-                &mut result,
-            );
-            for (at, result) in result
-                .chunks_exact(value_panels * TILE)
-                .take(count)
-                .enumerate()
-            {
-                let out = out.row(first + at).iter_mut();
-                for (((out, result), scale), mean) in out.zip(result).zip(&value_scales).zip(&means)
-                {
-                    *out = result * scale + mean;
-                }
-            }
+            query.put_rows(level, &self.query.strided(first..first + count));
+            let asked = Int8Product {
+                rows: &query,
+                tile: 0,
+                panels: keys,
+                epilogue: by_key,
+            };
+            let scores = &mut scores[..count * padded];
+            asked.write(products, &mut Window::whole(scores, padded));
+            let sees: Vec<_> = (first..first + count)
+                .map(|query| self.sees(query))
+                .collect();
+            softmax_int8(level, scores, padded, &sees, &mut probabilities);
+            let answered = Int8Product {
+                rows: &probabilities,
+                tile: 0,
+                panels: values,
+                epilogue: by_value,
+            };
+            answered.write(products, &mut out.part(first..first + count, 0..h));
         }
     }
 }
@@ -89,27 +83,33 @@ vectorized! {
         let blocks = panels::blocks(h);
         let mut mean = vec![0.0; h];
         keys.mean(&mut mean);
-        let mut blocks_of_key = vec![[0.0_f32; K_BLOCK]; blocks];
-        packed.fill(128);
-        for (key, scale) in scales.iter_mut().enumerate().take(keys.rows) {
-            let row = keys.row(key).chunks(K_BLOCK).zip(mean.chunks(K_BLOCK));
-            let mut max = 0.0_f32;
-            for (block, (key, mean)) in blocks_of_key.iter_mut().zip(row) {
-                for ((x, key), mean) in block.iter_mut().zip(key).zip(mean) {
-                    *x = key - mean;
+        let mut numbers = vec![[0.0_f32; K_BLOCK]; blocks];
+        let mut rows = vec![[[0_i8; K_BLOCK]; TILE]; blocks];
+        let panels = packed.chunks_exact_mut(blocks * BLOCK_BYTES).zip(scales.chunks_mut(TILE));
+        for (panel, (packed, scales)) in panels.enumerate() {
+            rows.fill([[0; K_BLOCK]; TILE]);
+            let first = panel * TILE;
+            for (at, scale) in scales.iter_mut().enumerate().take(keys.rows - first) {
+                let row = keys.row(first + at).chunks(K_BLOCK).zip(mean.chunks(K_BLOCK));
+                let mut max = 0.0_f32;
+                for (numbers, (key, mean)) in numbers.iter_mut().zip(row) {
+                    for ((x, key), mean) in numbers.iter_mut().zip(key).zip(mean) {
+                        *x = key - mean;
+                    }
+                    max = most(max, largest(numbers));
                 }
-                max = most(max, largest(block));
+                *scale = max / 127.0 * factor;
+                let inverse = if max > 0.0 && max.is_finite() { 127.0 / max } else { 0.0 };
+                for (numbers, rows) in numbers.iter().zip(&mut rows) {
+                    put_block(numbers, &mut rows[at], &mut [0; TILE], |x| nearest(x * inverse).1);
+                }
             }
-            *scale = max / 127.0 * factor;
-            let inverse = if max > 0.0 && max.is_finite() { 127.0 / max } else { 0.0 };
-            let panel = &mut packed[key / TILE * blocks * BLOCK_BYTES..][..blocks * BLOCK_BYTES];
-            for (block, panel) in blocks_of_key.iter().zip(panel.chunks_exact_mut(BLOCK_BYTES)) {
-                let (mut bytes, mut sums) = ([0; K_BLOCK], [0; TILE]);
-                put_block(block, &mut bytes, &mut sums, |x| nearest(x * inverse).1 ^ 0x80);
-                let place = panel[key % TILE * 4..].chunks_mut(4 * TILE);
-                for (place, four) in place.zip(bytes.chunks_exact(4)) {
-                    for (place, byte) in place.iter_mut().zip(four) {
-                        *place = *byte as u8;
+            // Rows become columns, by four bytes.
+            for (rows, packed) in rows.iter().zip(packed.as_chunks_mut::<BLOCK_BYTES>().0) {
+                for (key, row) in rows.iter().enumerate() {
+                    let words = packed.as_chunks_mut::<4>().0[key..].iter_mut().step_by(TILE);
+                    for (word, four) in words.zip(row.as_chunks::<4>().0) {
+                        *word = four.map(|q| q as u8 ^ 0x80);
                     }
                 }
             }
@@ -161,51 +161,49 @@ vectorized! {
 }
 
 vectorized! {
-    /// The softmax, to the base 2, of a row of scores times the scales of their keys: in multiples of 1/127 of
-    /// the largest, written to row `at` of a tile, whose other places become 0. Gives the sum of the multiples.
-    fn softmax_int8(scores: &mut [f32], scales: &[f32], tile: &mut [i8], at: usize) -> i32 {
-        let max = scaled_maximum(scores, scales);
-        let mut sums = [0_i32; TILE];
-        let mut scores = scores.chunks(K_BLOCK);
-        for block in tile.chunks_exact_mut(BLOCK_BYTES) {
-            let Some(place) = block[at * K_BLOCK..].first_chunk_mut() else {
-                break;
-            };
-            let integer = |score: f32| nearest(127.0 * exp2_coarse::<FMA>(score - max)).1;
-            let Some(scores) = scores.next() else {
-                place.fill(0);
-                continue;
-            };
-            match scores.first_chunk::<K_BLOCK>() {
-                Some(scores) => put_block(scores, place, &mut sums, integer),
-                None => {
-                    // What is not there has the probability 0.
-                    let mut padded = [f32::NEG_INFINITY; K_BLOCK];
-                    padded[..scores.len()].copy_from_slice(scores);
-                    put_block(&padded, place, &mut sums, integer);
+    /// The softmax, to the base 2, of rows of scores, of each the first that its query sees: as multiples of 1/127 of the
+    /// largest, with a scale that makes their sum 1.
+    fn softmax_int8(scores: &[f32], width: usize, sees: &[usize], probabilities: &mut QuantizedRows) {
+        for (at, (scores, &sees)) in scores.chunks_exact(width).zip(sees).enumerate() {
+            let scores = &scores[..sees];
+            let (tile, scale, sum) = probabilities.row_mut(at);
+            let max = maximum(scores);
+            let mut sums = [0_i32; TILE];
+            let mut scores = scores.chunks(K_BLOCK);
+            for block in tile.as_chunks_mut::<BLOCK_BYTES>().0 {
+                let place = &mut block.as_chunks_mut::<K_BLOCK>().0[at % TILE];
+                let integer = |score: f32| nearest(127.0 * exp2_coarse::<FMA>(score - max)).1;
+                let scores = scores.next().unwrap_or_default();
+                match scores.first_chunk::<K_BLOCK>() {
+                    Some(scores) => put_block(scores, place, &mut sums, integer),
+                    None if scores.is_empty() => place.fill(0),
+                    None => {
+                        // What is not there has the probability 0.
+                        let mut padded = [f32::NEG_INFINITY; K_BLOCK];
+                        padded[..scores.len()].copy_from_slice(scores);
+                        put_block(&padded, place, &mut sums, integer);
+                    }
                 }
             }
+            *sum = sums.iter().sum();
+            *scale = 1.0 / *sum as f32;
         }
-        sums.iter().sum()
     }
 }
 
-/// Multiplies scores with the scales of their keys and gives the largest.
+/// The largest score. (NaN is none.)
 #[inline(always)]
-fn scaled_maximum(scores: &mut [f32], scales: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    let scales = &scales[..scores.len()];
-    let mut chunks = scores.chunks_exact_mut(16);
-    let mut factors = scales.chunks_exact(16);
-    for (chunk, factors) in (&mut chunks).zip(&mut factors) {
-        for ((lane, score), factor) in lanes.iter_mut().zip(chunk).zip(factors) {
-            *score *= factor;
-            *lane = if *score > *lane { *score } else { *lane };
+fn maximum(scores: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; TILE];
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (chunks, rest) = scores.as_chunks::<TILE>();
+    for chunk in chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, *score);
         }
     }
-    for (score, factor) in chunks.into_remainder().iter_mut().zip(factors.remainder()) {
-        *score *= factor;
-        lanes[0] = lanes[0].max(*score);
+    for (lane, score) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, *score);
     }
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    fold(lanes, larger)
 }

@@ -8,7 +8,7 @@ use std::arch::asm;
 use std::sync::OnceLock;
 
 use super::avx512;
-use super::block::{Int8Block, Int8Operands, SIDE};
+use super::block::{AHEAD, Int8Block, Int8Operands, SIDE};
 use super::{Kernels, Level};
 
 pub(super) static AMX: Kernels = Kernels {
@@ -22,6 +22,8 @@ pub(super) static AMX: Kernels = Kernels {
         // entered before it is used.
         unsafe { int8(operands, out) }
     },
+    add: avx512::AVX512.add,
+    finish: avx512::AVX512.finish,
     float: avx512::AVX512.float,
     pack: avx512::AVX512.pack,
 };
@@ -119,45 +121,68 @@ unsafe fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
         unsafe { out.write_bytes(0, SIDE * SIDE) };
         return;
     }
+    // Fetching never faults.
+    let ahead = operands.ahead.as_ptr();
+    macro_rules! multiply {
+        ($($ahead:literal)*) => {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                "tileloadd tmm6, [{b} + {s}]",
+                "tileloadd tmm4, [{a} + {s}]",
+                "tileloadd tmm7, [{b2} + {s}]",
+                "tdpbsud tmm0, tmm4, tmm6",
+                "tileloadd tmm5, [{a2} + {s}]",
+                "tdpbsud tmm1, tmm4, tmm7",
+                $($ahead,)*
+                "tdpbsud tmm2, tmm5, tmm6",
+                "tdpbsud tmm3, tmm5, tmm7",
+                "add {a}, 1024",
+                "add {a2}, 1024",
+                "add {b}, 1024",
+                "add {b2}, 1024",
+                "add {ahead}, 512",
+                "dec {n}",
+                "jnz 2b",
+                "tilestored [{out} + {row}], tmm0",
+                "tilestored [{out} + {row} + 64], tmm1",
+                "tilestored [{out2} + {row}], tmm2",
+                "tilestored [{out2} + {row} + 64], tmm3",
+                a = inout(reg) a => _,
+                a2 = inout(reg) a.add(a_stride) => _,
+                b = inout(reg) b => _,
+                b2 = inout(reg) b.add(b_stride) => _,
+                ahead = inout(reg) ahead => _,
+                n = inout(reg) operands.blocks => _,
+                s = in(reg) 64_usize,
+                out = in(reg) out,
+                out2 = in(reg) out.add(16 * SIDE),
+                row = in(reg) row,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack)
+            )
+        };
+    }
     // SAFETY: the loads stay inside the operands by the contract, the stores in the 32 × 32 integers of
     // `out`.
     unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
-            "tileloadd tmm6, [{b} + {s}]",
-            "tileloadd tmm4, [{a} + {s}]",
-            "tileloadd tmm7, [{b2} + {s}]",
-            "tdpbsud tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{a2} + {s}]",
-            "tdpbsud tmm1, tmm4, tmm7",
-            "tdpbsud tmm2, tmm5, tmm6",
-            "tdpbsud tmm3, tmm5, tmm7",
-            "add {a}, 1024",
-            "add {a2}, 1024",
-            "add {b}, 1024",
-            "add {b2}, 1024",
-            "dec {n}",
-            "jnz 2b",
-            "tilestored [{out} + {row}], tmm0",
-            "tilestored [{out} + {row} + 64], tmm1",
-            "tilestored [{out2} + {row}], tmm2",
-            "tilestored [{out2} + {row} + 64], tmm3",
-            a = inout(reg) a => _,
-            a2 = inout(reg) a.add(a_stride) => _,
-            b = inout(reg) b => _,
-            b2 = inout(reg) b.add(b_stride) => _,
-            n = inout(reg) operands.blocks => _,
-            s = in(reg) 64_usize,
-            out = in(reg) out,
-            out2 = in(reg) out.add(16 * SIDE),
-            row = in(reg) row,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack)
-        );
+        if operands.ahead.len() >= operands.blocks * AHEAD {
+            multiply!(
+                "prefetcht1 [{ahead}]"
+                "prefetcht1 [{ahead} + 64]"
+                "prefetcht1 [{ahead} + 128]"
+                "prefetcht1 [{ahead} + 192]"
+                "prefetcht1 [{ahead} + 256]"
+                "prefetcht1 [{ahead} + 320]"
+                "prefetcht1 [{ahead} + 384]"
+                "prefetcht1 [{ahead} + 448]"
+            );
+        } else {
+            multiply!();
+        }
     }
 }

@@ -15,6 +15,10 @@ static AVX2: Kernels = Kernels {
         // SAFETY: all that is read is inside; the table is handed out only where AVX2 was found.
         unsafe { int8(operands, out) }
     },
+    add: |block, rows, sums, is_begun| plain::add(Level::Avx2, block, rows, sums, is_begun),
+    finish: |block, rows, before, columns, out| {
+        plain::finish(Level::Avx2, block, rows, before, columns, out)
+    },
     float: |operands, out, stride| {
         // SAFETY: the instructions are there, as above, and all is inside.
         unsafe { float(operands, out, stride) }
@@ -32,6 +36,8 @@ static AVX_VNNI: Kernels = Kernels {
         // SAFETY: as above, with AVX-VNNI.
         unsafe { int8_vnni(operands, out) }
     },
+    add: AVX2.add,
+    finish: AVX2.finish,
     float: AVX2.float,
     pack: plain::pack,
 };

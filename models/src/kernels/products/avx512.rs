@@ -3,10 +3,11 @@
 use std::arch::x86_64::*;
 
 use super::block::{
-    BLOCK_BYTES, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows,
-    TILE,
+    BLOCK_BYTES, Columns, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, RowScales,
+    SIDE, StridedRows, Sums, TILE,
 };
 use super::{Kernels, Level};
+use crate::kernels::buffer::Window;
 
 pub(super) static AVX512: Kernels = Kernels {
     name: "AVX-512 VNNI",
@@ -17,6 +18,14 @@ pub(super) static AVX512: Kernels = Kernels {
         assert!(operands.inside());
         // SAFETY: all that is read is inside; the table is handed out only where AVX-512 was found.
         unsafe { int8(operands, out) }
+    },
+    add: |block, rows, sums, is_begun| {
+        // SAFETY: the instructions are there, as above.
+        unsafe { add(block, rows, sums, is_begun) }
+    },
+    finish: |block, rows, before, columns, out| {
+        // SAFETY: as above.
+        unsafe { finish(block, rows, before, columns, out) }
     },
     float: |operands, out, stride| {
         // SAFETY: the instructions are there, as above, and all is inside.
@@ -87,6 +96,70 @@ unsafe fn int8_rows<const P: usize>(operands: &Int8Operands<'_>, a: *const i8, o
         for (panel, sum) in sums.iter().enumerate() {
             // SAFETY: eight rows of two panels are inside the block.
             unsafe { _mm512_storeu_si512(out.add(row * SIDE + panel * TILE).cast(), *sum) };
+        }
+    }
+}
+
+/// The numbers that half a row of integers is, added to those before. By hand, as the compiler would compute a column of rows
+/// at a time.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn numbers(
+    row: &[i32; TILE],
+    excess: __m512i,
+    scale: __m512,
+    before: Option<&[f32; TILE]>,
+) -> __m512 {
+    // SAFETY: sixteen integers, and as many floats.
+    unsafe {
+        let x = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_epi32(row.as_ptr()), excess));
+        match before {
+            Some(before) => _mm512_fmadd_ps(x, scale, _mm512_loadu_ps(before.as_ptr())),
+            None => _mm512_mul_ps(x, scale),
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn add(block: &Int8Block, rows: &RowScales<'_>, sums: &mut Sums, is_begun: bool) {
+    for ((row, excess, scale), sums) in rows.each(block).zip(sums.as_chunks_mut::<SIDE>().0) {
+        let (excess, scale) = (_mm512_set1_epi32(excess), _mm512_set1_ps(scale));
+        for (row, sums) in row.as_chunks().0.iter().zip(sums.as_chunks_mut::<TILE>().0) {
+            let before = is_begun.then_some(&*sums);
+            let numbers = numbers(row, excess, scale, before);
+            // SAFETY: sixteen floats.
+            unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), numbers) };
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn finish(
+    block: &Int8Block,
+    rows: &RowScales<'_>,
+    before: Option<&Sums>,
+    columns: &Columns,
+    out: &mut Window<'_, f32>,
+) {
+    let mask = (1_u64 << out.columns().min(SIDE)) - 1;
+    let halves = |numbers: &[f32; SIDE]| {
+        // SAFETY: 32 floats.
+        unsafe { [0, TILE].map(|at| _mm512_loadu_ps(numbers.as_ptr().add(at))) }
+    };
+    let (scales, biases) = (halves(&columns.scales), halves(&columns.biases));
+    for (at, (row, excess, scale)) in rows.each(block).enumerate().take(out.rows()) {
+        let (excess, scale) = (_mm512_set1_epi32(excess), _mm512_set1_ps(scale));
+        let before = before.map(|sums| &sums.as_chunks::<SIDE>().0[at]);
+        let out = out.row(at).as_mut_ptr();
+        for (half, row) in row.as_chunks::<TILE>().0.iter().enumerate() {
+            let before = before.map(|sums| &sums.as_chunks().0[half]);
+            let numbers = numbers(row, excess, scale, before);
+            let numbers = _mm512_fmadd_ps(numbers, scales[half], biases[half]);
+            // SAFETY: as many floats as the window has columns.
+            unsafe {
+                let mask = (mask >> (half * TILE)) as __mmask16;
+                _mm512_mask_storeu_ps(out.wrapping_add(half * TILE), mask, numbers);
+            }
         }
     }
 }

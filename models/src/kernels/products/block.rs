@@ -43,7 +43,12 @@ pub(crate) struct Int8Operands<'a> {
     pub(crate) panels: usize,
     /// Blocks of 64 of k.
     pub(crate) blocks: usize,
+    /// What is multiplied soon, and may be fetched into a cache meanwhile: [`AHEAD`] bytes for each block.
+    pub(crate) ahead: &'a [u8],
 }
+
+/// Of what is fetched ahead, for each block of k.
+pub(crate) const AHEAD: usize = BLOCK_BYTES / 2;
 
 impl Int8Operands<'_> {
     /// Whether everything that a product reads is inside.
@@ -121,3 +126,33 @@ impl StridedRows<'_> {
 /// Sums of a block of integers, `[32, 32]`; those of absent tiles and panels are not written.
 #[repr(align(64))]
 pub(crate) struct Int8Block(pub(crate) [i32; SIDE * SIDE]);
+
+/// The same as numbers.
+pub(crate) type Sums = [f32; SIDE * SIDE];
+
+/// What makes sums of integers numbers: of each row its scale, and the total of its integers, which were multiplied by weights
+/// that are 128 too large. So a number is `(sum − 128 · total) · scale`. (Rows that only fill a tile may hold anything.)
+#[derive(Clone, Copy)]
+pub(crate) struct RowScales<'a> {
+    pub(crate) scales: &'a [f32],
+    pub(crate) totals: &'a [i32],
+}
+
+impl RowScales<'_> {
+    /// Each row of a block with its excess and its scale.
+    pub(super) fn each<'b>(
+        &self,
+        block: &'b Int8Block,
+    ) -> impl Iterator<Item = (&'b [i32; SIDE], i32, f32)> {
+        let rows = block.0.as_chunks().0.iter();
+        rows.zip(self.totals.iter().zip(self.scales))
+            .map(|(row, (total, scale))| (row, total.wrapping_mul(128), *scale))
+    }
+}
+
+/// What a number becomes, by its column: `number · scale + bias`.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns {
+    pub(crate) scales: [f32; SIDE],
+    pub(crate) biases: [f32; SIDE],
+}

@@ -20,9 +20,10 @@ mod plain;
 #[cfg(test)]
 pub(super) mod tests;
 
+use super::buffer::Window;
 pub(crate) use block::{
-    BLOCK_BYTES, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows,
-    TILE,
+    AHEAD, BLOCK_BYTES, Columns, FLOAT_ROWS, FloatOperands, Int8Block, Int8Operands, K_BLOCK,
+    RowScales, SIDE, StridedRows, Sums, TILE,
 };
 
 /// The products for one instruction set.
@@ -33,6 +34,9 @@ pub(crate) struct Kernels {
     enter: fn(),
     leave: fn(),
     int8: fn(&Int8Operands<'_>, &mut Int8Block),
+    /// The last is whether the sums are begun.
+    add: fn(&Int8Block, &RowScales<'_>, &mut Sums, bool),
+    finish: fn(&Int8Block, &RowScales<'_>, Option<&Sums>, &Columns, &mut Window<'_, f32>),
     /// Only what is [inside](FloatOperands::inside) comes here.
     float: fn(&FloatOperands<'_>, &mut [f32], usize),
     /// Only what is [inside](StridedRows::inside) comes here.
@@ -97,6 +101,34 @@ impl Products {
     /// Where an operand is shorter than it has to be.
     pub(crate) fn int8(&self, operands: &Int8Operands<'_>, out: &mut Int8Block) {
         (self.0.int8)(operands, out);
+    }
+
+    /// Adds a block of integers to sums, or begins them.
+    pub(crate) fn add(
+        &self,
+        block: &Int8Block,
+        rows: &RowScales<'_>,
+        sums: &mut Sums,
+        is_begun: bool,
+    ) {
+        (self.0.add)(block, rows, sums, is_begun);
+    }
+
+    /// Adds a block of integers to the sums before, and writes what the numbers become to a window of up to 32 × 32.
+    pub(crate) fn finish(
+        &self,
+        block: &Int8Block,
+        rows: &RowScales<'_>,
+        before: Option<&Sums>,
+        columns: &Columns,
+        out: &mut Window<'_, f32>,
+    ) {
+        (self.0.finish)(block, rows, before, columns, out);
+    }
+
+    /// How wide the vectors are that belong to these instructions.
+    pub(crate) fn level(&self) -> Level {
+        self.0.level()
     }
 
     /// Sums of products of floats, `[rows, 16 · panels]`, the rows of `out` at a distance of `stride`.

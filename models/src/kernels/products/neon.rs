@@ -15,6 +15,8 @@ static NEON: Kernels = Kernels {
     enter: || {},
     leave: || {},
     int8: plain::int8,
+    add: plain::PLAIN.add,
+    finish: plain::PLAIN.finish,
     float: |operands, out, stride| {
         // SAFETY: every 64-bit Arm has NEON, and all is inside.
         unsafe { float(operands, out, stride) }

@@ -2,9 +2,12 @@
 //! better.
 
 use super::block::{
-    BLOCK_BYTES, FloatOperands, Int8Block, Int8Operands, K_BLOCK, SIDE, StridedRows, TILE,
+    BLOCK_BYTES, Columns, FloatOperands, Int8Block, Int8Operands, K_BLOCK, RowScales, SIDE,
+    StridedRows, Sums, TILE,
 };
 use super::{Kernels, Level};
+use crate::kernels::buffer::Window;
+use crate::kernels::level::{fma, vectorized};
 
 pub(super) static PLAIN: Kernels = Kernels {
     name: "plain",
@@ -12,6 +15,10 @@ pub(super) static PLAIN: Kernels = Kernels {
     enter: || {},
     leave: || {},
     int8,
+    add: |block, rows, sums, is_begun| add(Level::Base, block, rows, sums, is_begun),
+    finish: |block, rows, before, columns, out| {
+        finish(Level::Base, block, rows, before, columns, out)
+    },
     float,
     pack,
 };
@@ -31,6 +38,41 @@ pub(super) fn int8(operands: &Int8Operands<'_>, out: &mut Int8Block) {
                 }
             }
             out.0[row * SIDE + column] = sum;
+        }
+    }
+}
+
+vectorized! {
+    pub(super) fn add(block: &Int8Block, rows: &RowScales<'_>, sums: &mut Sums, is_begun: bool) {
+        for ((products, excess, scale), sums) in rows.each(block).zip(sums.as_chunks_mut::<SIDE>().0) {
+            for (sum, product) in sums.iter_mut().zip(products) {
+                let x = product.wrapping_sub(excess) as f32;
+                *sum = if is_begun { fma::<FMA>(x, scale, *sum) } else { x * scale };
+            }
+        }
+    }
+}
+
+vectorized! {
+    pub(super) fn finish(
+        block: &Int8Block,
+        rows: &RowScales<'_>,
+        before: Option<&Sums>,
+        columns: &Columns,
+        out: &mut Window<'_, f32>,
+    ) {
+        for (at, (products, excess, scale)) in rows.each(block).enumerate().take(out.rows()) {
+            let out = out.row(at);
+            for (x, product) in out.iter_mut().zip(products) {
+                *x = product.wrapping_sub(excess) as f32;
+            }
+            match before.map(|sums| &sums[at * SIDE..][..SIDE]) {
+                Some(sums) => out.iter_mut().zip(sums).for_each(|(x, sum)| *x = fma::<FMA>(*x, scale, *sum)),
+                None => out.iter_mut().for_each(|x| *x *= scale),
+            }
+            for ((x, scale), bias) in out.iter_mut().zip(&columns.scales).zip(&columns.biases) {
+                *x = fma::<FMA>(*x, *scale, *bias);
+            }
         }
     }
 }

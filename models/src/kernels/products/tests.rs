@@ -39,6 +39,11 @@ fn integer_products_are_those_of_plain_rust_to_the_bit() {
                 b_stride: stride,
                 panels,
                 blocks,
+                ahead: if tiles == 2 {
+                    &b[..blocks * AHEAD]
+                } else {
+                    &[]
+                },
             };
             let mut expected = Int8Block([0; SIDE * SIDE]);
             plain::PLAIN.enter().int8(&operands, &mut expected);
@@ -53,6 +58,74 @@ fn integer_products_are_those_of_plain_rust_to_the_bit() {
                         "{} {blocks} {tiles} {panels} {row}",
                         kernels.name
                     );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_becomes_of_integer_sums_is_that_of_plain_rust() {
+    let mut random = random();
+    let mut numbers = || std::array::from_fn(|_| unit(&mut random));
+    let (scales, biases, row_scales) = (numbers(), numbers(), numbers());
+    let columns = Columns { scales, biases };
+    let mut random = self::random();
+    let totals: [i32; SIDE] = std::array::from_fn(|_| random() as i32 % 10_000);
+    let mut block = Int8Block([0; SIDE * SIDE]);
+    block.0.fill_with(|| random() as i32 % 4_000_000);
+    let mut begun = [0.0; SIDE * SIDE];
+    begun.fill_with(|| 1e6 * unit(&mut random));
+    for height in [1, TILE, TILE + 5, SIDE] {
+        let rows = RowScales {
+            scales: &row_scales[..height.next_multiple_of(TILE)],
+            totals: &totals[..height.next_multiple_of(TILE)],
+        };
+        for is_begun in [false, true] {
+            let sums_by = |kernels: &'static Kernels| {
+                let mut sums = begun;
+                kernels.enter().add(&block, &rows, &mut sums, is_begun);
+                sums
+            };
+            // Each by the formula, in double precision.
+            let sums = sums_by(&plain::PLAIN);
+            for (at, &sum) in sums.iter().enumerate().take(rows.scales.len() * SIDE) {
+                let (row, before) = (at / SIDE, if is_begun { begun[at] } else { 0.0 });
+                let number =
+                    f64::from(block.0[at] - 128 * totals[row]) * f64::from(row_scales[row]);
+                assert!((f64::from(sum) - number - f64::from(before)).abs() < 1.0);
+            }
+            for width in [1, 9, TILE, TILE + 3, SIDE] {
+                let before = is_begun.then_some(&begun);
+                let results_by = |kernels: &'static Kernels| {
+                    // What lies beside the window is somebody else's.
+                    let mut matrix = vec![7.0; (SIDE + 1) * (SIDE + 2)];
+                    let mut window = Window::whole(&mut matrix, SIDE + 2);
+                    let mut part = window.part(1..1 + height, 1..1 + width);
+                    kernels
+                        .enter()
+                        .finish(&block, &rows, before, &columns, &mut part);
+                    matrix
+                };
+                let expected = results_by(&plain::PLAIN);
+                for (at, &x) in expected.iter().enumerate() {
+                    let (row, column) = (at / (SIDE + 2), at % (SIDE + 2));
+                    if !(1..=height).contains(&row) || !(1..=width).contains(&column) {
+                        assert_eq!(x, 7.0);
+                        continue;
+                    }
+                    let (scale, bias) = (scales[column - 1], biases[column - 1]);
+                    let sum = sums[(row - 1) * SIDE + column - 1];
+                    assert!((x - (sum * scale + bias)).abs() <= 1e-6 * (1.0 + sum.abs()));
+                }
+                for kernels in Kernels::available() {
+                    let near = |a: &f32, b: &f32| (a - b).abs() <= 1e-6 * (1e6 + a.abs());
+                    let (got, name) = (results_by(kernels), kernels.name);
+                    let same = got.iter().zip(&expected).all(|(a, b)| near(a, b));
+                    assert!(same, "{name} {height} {width} {is_begun}");
+                    let (got, sums) = (sums_by(kernels), &sums);
+                    let same = got.iter().zip(sums).all(|(a, b)| near(a, b));
+                    assert!(same, "{name} {height} {is_begun}");
                 }
             }
         }
@@ -141,6 +214,7 @@ fn an_operand_that_is_too_short_is_refused_before_it_is_read() {
         b_stride: BLOCK_BYTES,
         panels: 2,
         blocks: 1,
+        ahead: &[],
     };
     assert!(whole.inside());
     let short = Int8Operands { blocks: 2, ..whole };

@@ -160,8 +160,10 @@ impl<'a, T: Number> Window<'a, T> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         assert!(columns.start <= columns.end && columns.end <= self.columns);
         Window {
-            // SAFETY: a row of the window, or the end of the last, and a column of it.
-            start: unsafe { self.start.add(rows.start * self.stride + columns.start) },
+            // Outside only where there are no rows or no columns.
+            start: self
+                .start
+                .wrapping_add(rows.start * self.stride + columns.start),
             stride: self.stride,
             rows: rows.len(),
             columns: columns.len(),

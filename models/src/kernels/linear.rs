@@ -10,7 +10,7 @@ use super::level::vectorized;
 use super::matrix::Matrix;
 use super::products::{FLOAT_ROWS, Kernels, Products, SIDE, StridedRows, TILE};
 use super::rows::{GroupWindow, QuantizedRows};
-use super::strips::{Epilogue, Int8Panels, Int8Product, SLAB, float_sums};
+use super::strips::{Epilogue, Int8Panels, Int8Product, float_sums, slabs};
 use super::team::for_each;
 use crate::weights::Activation;
 
@@ -151,7 +151,6 @@ impl Task<'_> {
                 };
                 let product = Int8Product {
                     rows,
-                    tile: 0,
                     panels,
                     epilogue,
                 };
@@ -165,30 +164,23 @@ impl Task<'_> {
     }
 
     fn int8(&mut self, products: &Products, product: &Int8Product<'_>) {
-        // Rows are rounded when all their columns are there.
-        let mut whole = match &self.sink {
-            Sink::Float(_) => Buffer::scratch(0),
-            Sink::Int8(_) => Buffer::scratch(SLAB * self.columns),
-        };
-        for first in (0..self.rows).step_by(SLAB) {
-            let count = SLAB.min(self.rows - first);
-            let product = Int8Product {
-                tile: (self.first_row + first) / TILE,
-                ..*product
-            };
+        for slab in slabs(self.rows) {
+            let tile = (self.first_row + slab.start) / TILE;
             match &mut self.sink {
                 Sink::Float(out) => {
-                    let mut out = out.part(first..first + count, 0..self.columns);
-                    product.write(products, &mut out);
+                    let mut out = out.part(slab.clone(), 0..self.columns);
+                    product.write(products, tile, &mut out);
                     if let Some(activation) = self.activation {
-                        (0..count).for_each(|at| apply(products.level(), activation, out.row(at)));
+                        let rows = 0..slab.len();
+                        rows.for_each(|at| apply(products.level(), activation, out.row(at)));
                     }
                 }
                 Sink::Int8(window) => {
-                    let whole = &mut whole[..count * self.columns];
-                    product.write(products, &mut Window::whole(whole, self.columns));
-                    for (at, row) in whole.chunks_exact_mut(self.columns).enumerate() {
-                        window.put(products.level(), first + at, row, self.activation);
+                    // Rows are rounded when all their columns are there.
+                    let mut whole = Buffer::scratch(slab.len() * self.columns);
+                    product.write(products, tile, &mut Window::whole(&mut whole, self.columns));
+                    for (at, row) in slab.zip(whole.chunks_exact_mut(self.columns)) {
+                        window.put(products.level(), at, row, self.activation);
                     }
                 }
             }

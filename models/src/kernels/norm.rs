@@ -1,5 +1,6 @@
 //! Layer normalization, of a sum too.
 
+use super::functions::fold;
 use super::level::{Level, vectorized};
 use super::team::for_each;
 
@@ -56,5 +57,11 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane += f(x);
     }
-    lanes.iter().sum()
+    let mut sums = [0.0; 16];
+    for chain in lanes.as_chunks::<16>().0 {
+        for (sum, lane) in sums.iter_mut().zip(chain) {
+            *sum += lane;
+        }
+    }
+    fold(sums, |a, b| a + b)
 }

@@ -222,7 +222,7 @@ fn quantize_row(x: &[f32], tile: &mut [i8], at: usize) -> (f32, i32) {
             }
         }
     }
-    (scale, fold(sums, |a, b| a + b))
+    (scale, fold(sums, i32::wrapping_add))
 }
 
 /// Makes 64 numbers into bytes and adds them to 16 sums.
@@ -242,10 +242,12 @@ pub(super) fn put_block(
         *place = q as i8;
     }
     for (lane, sum) in sums.iter_mut().enumerate() {
-        *sum += integers[lane]
-            + integers[TILE + lane]
-            + integers[2 * TILE + lane]
-            + integers[3 * TILE + lane];
+        // Of what is no number the integers are anything.
+        *sum = sum
+            .wrapping_add(integers[lane])
+            .wrapping_add(integers[TILE + lane])
+            .wrapping_add(integers[2 * TILE + lane])
+            .wrapping_add(integers[3 * TILE + lane]);
     }
 }
 

@@ -8,9 +8,18 @@ use super::products::{
 };
 use super::rows::QuantizedRows;
 
-/// Rows that two panels go down before the next two: four strips, each of which fetches a quarter of those. 128 rows of 1,024
-/// columns take 128 KiB of the second cache.
-pub(super) const SLAB: usize = 4 * SIDE;
+/// The most rows that two panels go down before the next two: four strips, each of which fetches a quarter of those. 128 rows of
+/// 1,024 columns take 128 KiB of the second cache.
+const SLAB: usize = 4 * SIDE;
+
+/// Cuts rows into slabs, about equally high.
+pub(super) fn slabs(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let height = rows
+        .div_ceil(rows.div_ceil(SLAB).max(1))
+        .next_multiple_of(SIDE);
+    let starts = (0..rows).step_by(height.max(1));
+    starts.map(move |start| start..rows.min(start + height))
+}
 
 /// What the sums of each column become: `scale · sum + bias`.
 #[derive(Clone, Copy)]
@@ -28,10 +37,12 @@ impl Epilogue<'_> {
             scales: [1.0; SIDE],
             biases: [0.0; SIDE],
         };
-        let of = |numbers| <[f32]>::get(numbers, range.clone()).unwrap_or_default();
-        let (scales, bias) = (of(self.scales), of(self.bias));
-        columns.scales[..scales.len()].copy_from_slice(scales);
-        columns.biases[..bias.len()].copy_from_slice(bias);
+        if !self.scales.is_empty() {
+            columns.scales[..range.len()].copy_from_slice(&self.scales[range.clone()]);
+        }
+        if !self.bias.is_empty() {
+            columns.biases[..range.len()].copy_from_slice(&self.bias[range]);
+        }
         columns
     }
 }
@@ -48,16 +59,14 @@ pub(super) struct Int8Panels<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Int8Product<'a> {
     pub(super) rows: &'a QuantizedRows,
-    /// The tile of the first of the rows.
-    pub(super) tile: usize,
     pub(super) panels: Int8Panels<'a>,
     pub(super) epilogue: Epilogue<'a>,
 }
 
 impl Int8Product<'_> {
-    /// Multiplies as many rows as `out` has, at most [`SLAB`], with as many panels, and writes what becomes of the sums. Of a group
-    /// of columns, two panels after the other go down the strips, while the next two are fetched.
-    pub(super) fn write(&self, products: &Products, out: &mut Window<'_, f32>) {
+    /// Multiplies as many rows from tile `tile` on as `out` has, with as many panels, and writes what becomes of the sums. Of a
+    /// group of columns, two panels after the other go down the strips; meanwhile the first four fetch the next two.
+    pub(super) fn write(&self, products: &Products, tile: usize, out: &mut Window<'_, f32>) {
         let (rows, panels) = (self.rows, self.panels);
         let (height, width) = (out.rows(), out.columns());
         let (strips, pairs) = (height.div_ceil(SIDE), width.div_ceil(SIDE));
@@ -73,10 +82,12 @@ impl Int8Product<'_> {
             let first = group * rows.group;
             let blocks = rows.group.min(rows.blocks - first);
             let columns = pair * SIDE..width.min((pair + 1) * SIDE);
+            let finish = self.epilogue.columns(columns.clone());
             for strip in 0..strips {
-                let (tile, tiles) = rows.tiles_of(self.tile + 2 * strip);
+                let tile = tile + 2 * strip;
+                let (a, tiles) = rows.tiles_of(tile);
                 let operands = Int8Operands {
-                    a: &tile[first * BLOCK_BYTES..],
+                    a: &a[first * BLOCK_BYTES..],
                     a_stride: rows.blocks * BLOCK_BYTES,
                     tiles,
                     b: &panels.bytes[2 * pair * panels.stride + first * BLOCK_BYTES..],
@@ -86,7 +97,7 @@ impl Int8Product<'_> {
                     ahead: self.ahead(step + 1, pairs, strip, blocks),
                 };
                 products.int8(&operands, &mut block);
-                let scales = rows.scales_of(self.tile + 2 * strip, tiles, group);
+                let scales = rows.scales_of(tile, tiles, group);
                 let sums = sums.get_mut((pair * strips + strip) * SIDE * SIDE..);
                 match sums.and_then(<[f32]>::first_chunk_mut) {
                     Some(sums) if group + 1 < groups => {
@@ -95,8 +106,7 @@ impl Int8Product<'_> {
                     sums => {
                         let height = strip * SIDE..height.min((strip + 1) * SIDE);
                         let mut out = out.part(height, columns.clone());
-                        let columns = self.epilogue.columns(columns.clone());
-                        products.finish(&block, &scales, sums.as_deref(), &columns, &mut out);
+                        products.finish(&block, &scales, sums.as_deref(), &finish, &mut out);
                     }
                 }
             }

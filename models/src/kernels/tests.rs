@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::attention::{Attention, attention};
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Window};
 use super::matrix::{Matrix, Numbers, Packed, q4_output_scales};
 use super::norm::layer_norm;
 use super::panels::{
@@ -11,6 +11,8 @@ use super::panels::{
 };
 use super::products::Kernels;
 use super::products::tests::{random, unit};
+use super::rows::QuantizedRows;
+use super::strips::{Epilogue, Int8Panels, Int8Product, slabs};
 use super::transformer::{AttentionMatrices, Packing, feed_forward, project, self_attention};
 use crate::weights::Activation;
 
@@ -103,7 +105,8 @@ fn matrix(
 
 /// `x Wᵀ + b`.
 fn product(x: &[f32], matrix: &Matrix, values: &[f64]) -> Vec<f64> {
-    let bias = matrix.bias.as_ref().unwrap();
+    let none = vec![0.0; matrix.outputs];
+    let bias = matrix.bias.as_ref().unwrap_or(&none);
     let row = |x: &[f32]| -> Vec<f64> {
         let of_output = |(weights, bias): (&[f64], &f32)| {
             let products = x.iter().zip(weights).map(|(x, w)| f64::from(*x) * w);
@@ -190,7 +193,8 @@ fn a_linear_layer_is_the_product_in_double_precision() {
             (200, 70, 1300),
         ] {
             let (first, first_values) = matrix(&mut random, kind, outputs, inputs);
-            let (second, second_values) = matrix(&mut random, kind, 9, inputs);
+            let (mut second, second_values) = matrix(&mut random, kind, 9, inputs);
+            second.bias = None;
             let x: Vec<f32> = (0..rows * inputs).map(|_| unit(&mut random)).collect();
             let expected = product(&x, &first, &first_values);
             let also = product(&x, &second, &second_values);
@@ -207,6 +211,66 @@ fn a_linear_layer_is_the_product_in_double_precision() {
             }
         }
     }
+}
+
+/// Strips, pairs of panels and groups of columns that are not whole, and rows that begin at some tile.
+#[test]
+fn a_product_of_some_rows_is_that_in_double_precision() {
+    let mut random = random();
+    for (inputs, outputs) in [(100, 17), (1216, 70), (1216, 16)] {
+        let (matrix, values) = matrix(&mut random, "q8", outputs, inputs);
+        let x: Vec<f32> = (0..150 * inputs).map(|_| unit(&mut random)).collect();
+        let expected = product(&x, &matrix, &values);
+        for kernels in Kernels::available() {
+            let rows = QuantizedRows::new(kernels.level(), &x, inputs);
+            let bytes = matrix.int8(kernels.level(), 0..outputs.div_ceil(16));
+            let product = Int8Product {
+                rows: &rows,
+                panels: Int8Panels {
+                    bytes: &bytes,
+                    stride: matrix.panel_bytes(),
+                },
+                epilogue: Epilogue {
+                    scales: matrix.output_scales(),
+                    bias: matrix.bias.as_deref().unwrap(),
+                },
+            };
+            for (tile, height) in [(0, 1), (1, 16), (2, 17), (9, 6), (7, 33), (3, 97), (1, 128)] {
+                let mut got = vec![9.0; height * outputs];
+                let products = kernels.enter();
+                product.write(&products, tile, &mut Window::whole(&mut got, outputs));
+                let from = tile * 16 * outputs;
+                let distance = distance(&got, &expected[from..from + got.len()]);
+                let what = (kernels.name, inputs, outputs, tile, height);
+                assert!(distance < tolerance("q8"), "{what:?}: {distance}");
+            }
+        }
+    }
+}
+
+/// One thread has all rows to itself, in several slabs.
+#[test]
+fn rows_are_cut_into_slabs() {
+    for (rows, ends) in [
+        (0, vec![]),
+        (5, vec![5]),
+        (128, vec![128]),
+        (129, vec![96, 129]),
+        (600, vec![128, 256, 384, 512, 600]),
+    ] {
+        let starts = [0].into_iter().chain(ends.clone());
+        let expected: Vec<_> = starts.zip(ends).map(|(start, end)| start..end).collect();
+        assert_eq!(slabs(rows).collect::<Vec<_>>(), expected);
+    }
+    let mut random = random();
+    let (matrix, values) = matrix(&mut random, "q8", 40, 130);
+    let x: Vec<f32> = (0..1100 * 130).map(|_| unit(&mut random)).collect();
+    let expected = product(&x, &matrix, &values);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1);
+    let mut got = vec![9.0; 1100 * 40];
+    let job = || project(Kernels::best(), &x, vec![(&matrix, &mut got)]);
+    pool.build().unwrap().install(job);
+    assert!(distance(&got, &expected) < tolerance("q8"));
 }
 
 #[test]
@@ -336,7 +400,13 @@ fn attention_is_its_formula_in_double_precision() {
 #[test]
 fn attention_with_its_projections_is_its_formula_in_double_precision() {
     let mut random = random();
-    for (n, asked) in [(1, None), (37, None), (150, None), (150, Some(3))] {
+    for (n, asked, causal) in [
+        (1, None, false),
+        (37, None, false),
+        (150, None, false),
+        (150, Some(3), false),
+        (70, None, true),
+    ] {
         let (d, heads) = (96, 2);
         let matrices: Vec<_> = (0..4).map(|_| matrix(&mut random, "q8", d, d)).collect();
         // Small, so that more than one key counts.
@@ -349,6 +419,8 @@ fn attention_with_its_projections_is_its_formula_in_double_precision() {
             product.iter().map(|&x| x as f32).collect::<Vec<_>>()
         });
         let sequences = [(0..asked.unwrap_or(n), 0..n)];
+        let places: Vec<usize> = (0..n).collect();
+        let places = causal.then_some(&places[..]);
         let inputs = Attention {
             query: &query,
             key: &key,
@@ -356,7 +428,7 @@ fn attention_with_its_projections_is_its_formula_in_double_precision() {
             width: d,
             heads,
             sequences: &sequences,
-            places: None,
+            places,
             int8: true,
         };
         let attended: Vec<f32> = reference(&inputs).iter().map(|&x| x as f32).collect();
@@ -371,7 +443,7 @@ fn attention_with_its_projections_is_its_formula_in_double_precision() {
         };
         let packing = Packing {
             sequences: &sequences,
-            places: None,
+            places,
             heads,
         };
         for kernels in Kernels::available() {

@@ -5,7 +5,7 @@ use super::super::buffer::{Buffer, Window};
 use super::super::matrix::Matrix;
 use super::super::products::{Kernels, Products, TILE};
 use super::super::rows::QuantizedRows;
-use super::super::strips::{Epilogue, Int8Panels, Int8Product, SLAB};
+use super::super::strips::{Epilogue, Int8Panels, Int8Product, slabs};
 use super::super::team::for_each;
 use super::{Head, View};
 
@@ -88,14 +88,15 @@ fn project(
         bias: bias.unwrap_or_default(),
     };
     let mut out = Buffer::scratch(rows.rows * h);
-    for (at, out) in out.chunks_mut(SLAB * h).enumerate() {
-        let product = Int8Product {
-            rows,
-            tile: at * SLAB / TILE,
-            panels,
-            epilogue,
-        };
-        product.write(products, &mut Window::whole(out, h));
+    let product = Int8Product {
+        rows,
+        panels,
+        epilogue,
+    };
+    let mut window = Window::whole(&mut out, h);
+    for slab in slabs(rows.rows) {
+        let tile = slab.start / TILE;
+        product.write(products, tile, &mut window.part(slab, 0..h));
     }
     out
 }

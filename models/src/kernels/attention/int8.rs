@@ -55,23 +55,21 @@ impl Head<'_> {
             query.put_rows(level, &self.query.strided(first..first + count));
             let asked = Int8Product {
                 rows: &query,
-                tile: 0,
                 panels: keys,
                 epilogue: by_key,
             };
             let scores = &mut scores[..count * padded];
-            asked.write(products, &mut Window::whole(scores, padded));
+            asked.write(products, 0, &mut Window::whole(scores, padded));
             let sees: Vec<_> = (first..first + count)
                 .map(|query| self.sees(query))
                 .collect();
             softmax_int8(level, scores, padded, &sees, &mut probabilities);
             let answered = Int8Product {
                 rows: &probabilities,
-                tile: 0,
                 panels: values,
                 epilogue: by_value,
             };
-            answered.write(products, &mut out.part(first..first + count, 0..h));
+            answered.write(products, 0, &mut out.part(first..first + count, 0..h));
         }
     }
 }
@@ -185,7 +183,7 @@ vectorized! {
                     }
                 }
             }
-            *sum = sums.iter().sum();
+            *sum = fold(sums, i32::wrapping_add);
             *scale = 1.0 / *sum as f32;
         }
     }

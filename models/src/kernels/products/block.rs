@@ -102,13 +102,13 @@ fn reaches(count: usize, step: usize, rest: usize, len: usize) -> bool {
     end.is_some_and(|end| end <= len)
 }
 
-/// Rows of floats that become a left operand.
+/// Rows of floats that become a left operand: of floats, or when they are rounded.
 #[derive(Clone, Copy)]
 pub(crate) struct StridedRows<'a> {
     pub(crate) x: &'a [f32],
     /// Floats from a row to the next.
     pub(crate) stride: usize,
-    /// Rows, 1 to [`FLOAT_ROWS`].
+    /// Rows; of an operand of floats 1 to [`FLOAT_ROWS`].
     pub(crate) rows: usize,
     /// Floats of a row.
     pub(crate) k: usize,
@@ -123,7 +123,7 @@ impl StridedRows<'_> {
     }
 }
 
-/// Sums of a block of integers, `[32, 32]`; those of absent tiles and panels are not written.
+/// Sums of a block of integers, `[32, 32]`; those of absent tiles and panels may be anything.
 #[repr(align(64))]
 pub(crate) struct Int8Block(pub(crate) [i32; SIDE * SIDE]);
 

@@ -115,6 +115,9 @@ impl Products {
     }
 
     /// Adds a block of integers to the sums before, and writes what the numbers become to a window of up to 32 × 32.
+    ///
+    /// # Panics
+    /// Where the window is larger, or has rows without a scale.
     pub(crate) fn finish(
         &self,
         block: &Int8Block,
@@ -123,6 +126,7 @@ impl Products {
         columns: &Columns,
         out: &mut Window<'_, f32>,
     ) {
+        assert!(out.rows() <= rows.scales.len().min(rows.totals.len()) && out.columns() <= SIDE);
         (self.0.finish)(block, rows, before, columns, out);
     }
 

@@ -69,7 +69,10 @@ fn what_becomes_of_integer_sums_is_that_of_plain_rust() {
     let mut random = random();
     let mut numbers = || std::array::from_fn(|_| unit(&mut random));
     let (scales, biases, row_scales) = (numbers(), numbers(), numbers());
-    let columns = Columns { scales, biases };
+    let columns = Columns {
+        scales,
+        biases: biases.map(|bias: f32| 1e6 * bias),
+    };
     let mut random = self::random();
     let totals: [i32; SIDE] = std::array::from_fn(|_| random() as i32 % 10_000);
     let mut block = Int8Block([0; SIDE * SIDE]);
@@ -114,7 +117,7 @@ fn what_becomes_of_integer_sums_is_that_of_plain_rust() {
                         assert_eq!(x, 7.0);
                         continue;
                     }
-                    let (scale, bias) = (scales[column - 1], biases[column - 1]);
+                    let (scale, bias) = (scales[column - 1], columns.biases[column - 1]);
                     let sum = sums[(row - 1) * SIDE + column - 1];
                     assert!((x - (sum * scale + bias)).abs() <= 1e-6 * (1.0 + sum.abs()));
                 }

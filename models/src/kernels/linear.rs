@@ -91,10 +91,10 @@ impl<'a> Job<'a> {
             Out::Int8(quantized) => quantized.group_width(),
         };
         let enough = 4 * threads;
-        // Many rows are cut into chunks that stay in a cache, however wide; few are not, because each chunk
-        // reads all weights.
-        let few = count < 2 * COLUMNS;
-        if few && matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
+        // Many rows of floats are cut into chunks that stay in a cache, however wide. Few are not, nor are integers, because each
+        // chunk reads all weights, and widens those of 4 bits.
+        let narrow = self.matrix.is_int8() || count < 2 * COLUMNS;
+        if narrow && matches!(self.out, Out::Float(_)) && columns.div_ceil(width) < enough {
             width = (width / 2).max(LEAST_COLUMNS);
         }
         let chunks = enough.div_ceil(columns.div_ceil(width).max(1));

@@ -7,11 +7,8 @@ use super::products::{BLOCK_BYTES, K_BLOCK, RowScales, StridedRows, TILE};
 use super::team::for_each;
 use crate::weights::Activation;
 
-/// Rows up to this width have one scale; wider ones have one for each [`GROUP`] of columns, so that a
-/// large number coarsens only those beside it.
-const WIDEST_GROUP: usize = 1024;
-
-/// Columns that share a scale in a row that is wider.
+/// Columns that share a scale, so that a large number coarsens only those beside it. With twice as many the worst hidden state of
+/// XLM-R-large fell below a cosine of 0.999 to that of floats.
 pub(super) const GROUP: usize = 512;
 
 /// Rows `[rows, k]` as integers in −127..=127, in tiles: `x = scale · q`, with a scale for each group of columns.
@@ -39,8 +36,7 @@ pub(super) struct GroupWindow<'a> {
 impl QuantizedRows {
     /// Room for rows; what they are is not said.
     pub(crate) fn room(rows: usize, k: usize) -> Self {
-        let group = if k <= WIDEST_GROUP { k } else { GROUP };
-        Self::with_groups(rows, k, group)
+        Self::with_groups(rows, k, k.min(GROUP))
     }
 
     /// Room for rows with one scale each, whatever their width.

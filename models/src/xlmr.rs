@@ -181,15 +181,15 @@ impl Encoder {
         inputs: &[(&[u32], Vec<usize>)],
         cancel: &Cancel,
     ) -> Result<Hidden> {
-        let mut states = Vec::new();
+        let d = self.config.hidden_size as usize;
+        let count: usize = inputs.iter().map(|(_, rows)| rows.len()).sum();
+        let mut states = Vec::with_capacity(count * d);
         for (ids, rows) in inputs {
             cancel.check()?;
             let positions = positions(ids, self.config.pad_token_id);
-            let given = cuda::Given::Ids(ids, &positions);
-            states.append(&mut stack.forward(given, rows)?);
+            stack.forward(cuda::Given::Ids(ids, &positions), rows, &mut states)?;
         }
-        let d = self.config.hidden_size as usize;
-        let states = TensorData::new(states, [inputs.iter().map(|(_, rows)| rows.len()).sum(), d]);
+        let states = TensorData::new(states, [count, d]);
         Ok(Hidden(Tensor::from_data(states, self.compute.device())))
     }
 

@@ -105,9 +105,8 @@ fn on_cuda(
     let mut out = Vec::new();
     for (rows, wanted) in sequences.each() {
         cancel.check()?;
-        out.append(
-            &mut stack.forward(cuda::Given::Rows(&x[rows.start * d..rows.end * d]), wanted)?,
-        );
+        let given = cuda::Given::Rows(&x[rows.start * d..rows.end * d]);
+        stack.forward(given, wanted, &mut out)?;
     }
     let count = out.len() / d.max(1);
     Ok(Tensor::from_data(

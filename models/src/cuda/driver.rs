@@ -16,6 +16,7 @@ use cudarc::driver::{
 };
 
 use super::failed;
+use super::tensor_map::TensorMap;
 use crate::error::{Error, Result};
 
 /// How many devices the driver shows. 0 where there is no driver.
@@ -62,6 +63,15 @@ pub(super) struct Kernel {
     pub(super) shared: usize,
     /// Whether it may start while the kernel before still runs: it waits for that one by itself.
     pub(super) early: bool,
+    /// The number of blocks, one below the other, that run together: 1, or what Hopper calls a cluster.
+    pub(super) cluster: usize,
+}
+
+/// What a kernel is given.
+#[derive(Clone, Copy)]
+pub(super) enum Argument {
+    Address(CUdeviceptr),
+    Matrix(TensorMap),
 }
 
 /// Launches that were recorded, to be repeated with one call.
@@ -162,19 +172,21 @@ impl Driver {
     }
 
     /// One pass: copies `from` to the first bytes of `to`, replays what was recorded, and copies the numbers of `states` from `start` on to
-    /// `answer`. All of it is done when this returns, so that nobody has to think of copies under way.
+    /// `answer`; `meanwhile` is for the host to do. All of it is done when this returns, so that nobody has to think of copies under way.
     pub(super) fn pass(
         &self,
         (from, to): (&[u8], &mut Memory<u8>),
         recorded: &mut Recorded,
         (states, start): (&Memory<f32>, usize),
         answer: &mut [f32],
+        meanwhile: impl FnOnce(),
     ) -> Result<()> {
         let states = states.slice(start..start + answer.len());
         let asked = (self.stream.memcpy_htod(from, to))
             .map_err(failed("upload"))
             .and_then(|()| self.replay(recorded))
             .and_then(|()| (self.stream.memcpy_dtoh(&states, answer)).map_err(failed("download")));
+        meanwhile();
         // Whatever came of it: copies may be under way.
         let done = self.wait();
         asked.and(done)
@@ -204,7 +216,7 @@ impl Driver {
         memory.device_ptr(&self.stream).0
     }
 
-    /// Launches a kernel over `grid` blocks with addresses as its arguments.
+    /// Launches a kernel over `grid` blocks.
     ///
     /// # Safety
     /// The arguments are those of the kernel, and it stays inside the memory that they point to.
@@ -212,15 +224,34 @@ impl Driver {
         &self,
         kernel: &Kernel,
         grid: [usize; 3],
-        arguments: &[CUdeviceptr],
+        arguments: &[Argument],
     ) -> Result<()> {
-        let mut early = sys::CUlaunchAttribute {
-            id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+        let attribute = |id, value| sys::CUlaunchAttribute {
+            id,
             pad: Default::default(),
-            value: sys::CUlaunchAttributeValue {
-                programmaticStreamSerializationAllowed: 1,
-            },
+            value,
         };
+        let mut attributes = Vec::with_capacity(2);
+        if kernel.early && self.early {
+            attributes.push(attribute(
+                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                sys::CUlaunchAttributeValue {
+                    programmaticStreamSerializationAllowed: 1,
+                },
+            ));
+        }
+        if kernel.cluster > 1 {
+            attributes.push(attribute(
+                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                sys::CUlaunchAttributeValue {
+                    clusterDim: sys::CUlaunchAttributeValue_union__bindgen_ty_1 {
+                        x: 1,
+                        y: kernel.cluster as u32,
+                        z: 1,
+                    },
+                },
+            ));
+        }
         let [x, y, z] = grid.map(|blocks| blocks as u32);
         let config = sys::CUlaunchConfig {
             gridDimX: x,
@@ -231,12 +262,15 @@ impl Driver {
             blockDimZ: 1,
             sharedMemBytes: kernel.shared as u32,
             hStream: self.stream.cu_stream(),
-            attrs: &raw mut early,
-            numAttrs: u32::from(kernel.early && self.early),
+            attrs: attributes.as_mut_ptr(),
+            numAttrs: attributes.len() as u32,
         };
         let mut places: Vec<*mut c_void> = arguments
             .iter()
-            .map(|argument| (&raw const *argument).cast_mut().cast())
+            .map(|argument| match argument {
+                Argument::Address(address) => (&raw const *address).cast_mut().cast(),
+                Argument::Matrix(map) => (&raw const *map).cast_mut().cast(),
+            })
             .collect();
         self.bind()?;
         // SAFETY: the configuration and the places live until the call returns, which copies them; the rest is the caller's promise.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::MULTIPLE;
-use super::driver::{Driver, Kernel, Memory};
+use super::driver::{Argument, Driver, Kernel, Memory};
 use super::embeddings::Input;
 use super::program::Source;
 use crate::error::{Error, Result};
@@ -33,6 +33,7 @@ impl Attention {
             threads: 256,
             shared,
             early: false,
+            cluster: 1,
         };
         Ok(Self {
             kernel,
@@ -72,7 +73,8 @@ impl Attention {
             // A sequence begins with the number of its rows.
             driver.address(&seen.device),
             driver.address(to),
-        ];
+        ]
+        .map(Argument::Address);
         // SAFETY: the arguments are the kernel's. It reads `rows` rows of qkv, as a sequence has at most as many as it was padded to,
         // and writes as many of the result.
         unsafe { driver.launch(&self.kernel, [rows / 64, self.heads, 1], &arguments) }
@@ -120,6 +122,7 @@ impl Embed {
             threads: (width / 4).next_multiple_of(32),
             shared: 0,
             early: false,
+            cluster: 1,
         };
         Ok(Self {
             kernel,
@@ -165,7 +168,8 @@ impl Embed {
             input + Input::places_at() as u64,
             table.map_or(0, |table| driver.address(table)),
             driver.address(x),
-        ];
+        ]
+        .map(Argument::Address);
         // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, x no place is outside the table.
         unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
     }
@@ -212,6 +216,7 @@ impl Norm {
             threads,
             shared: 0,
             early: false,
+            cluster: 1,
         };
         Ok(Self {
             kernel,
@@ -254,7 +259,8 @@ impl Norm {
             driver.address(&scale.gamma),
             driver.address(&scale.beta),
             driver.address(to),
-        ];
+        ]
+        .map(Argument::Address);
         // SAFETY: the arguments are the kernel's. It reads and writes `rows` rows, and reads the three vectors of a row's width.
         unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
     }

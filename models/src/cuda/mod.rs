@@ -4,9 +4,9 @@
 //! attention, and a layer norm that adds those parts up on the way. A whole stack of layers is recorded once for each of a few
 //! lengths as a CUDA graph, and replayed: nothing is chosen, allocated or compiled in between, and a pass is a copy, a replay and a copy.
 //!
-//! * `driver.rs`: the device, its memory, launches and graphs;
+//! * `driver.rs`: the device, its memory, launches and graphs; `tensor_map.rs`: a matrix as Hopper's copy engine sees it;
 //! * `program.rs`: compiling with NVRTC, and keeping what came of it;
-//! * `product.rs`, `kernels.rs`: what each kernel is compiled for, and the choice among the products' tiles;
+//! * `product.rs`, `kernels.rs`: what each kernel is compiled for; `tile.rs`: the choice among the products' tiles;
 //! * `stack.rs`: the layers of a model; `matrix.rs`: a matrix by itself;
 //! * `upload.rs`: matrices, from the map to the device; `embeddings.rs`: what goes up with each input;
 //! * `self_test.rs`: the proof that a device answers rightly; `absent.rs`: all of it, where it is not built in.
@@ -37,6 +37,10 @@ mod program;
 mod self_test;
 #[cfg(feature = "cuda")]
 mod stack;
+#[cfg(feature = "cuda")]
+mod tensor_map;
+#[cfg(feature = "cuda")]
+mod tile;
 #[cfg(feature = "cuda")]
 mod upload;
 

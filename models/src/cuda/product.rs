@@ -1,11 +1,12 @@
-//! Products x Wᵀ: the tiles that a block computes, and which of them is the fastest for a shape.
+//! Products x Wᵀ.
 
 #![allow(unsafe_code)]
 
-use super::MULTIPLE;
-use super::driver::{Driver, Kernel, Memory};
+use super::driver::{Argument, Driver, Kernel, Memory};
 use super::kernels::{COMMON, fits};
 use super::program::Source;
+use super::tensor_map::TensorMap;
+use super::tile::{HOPPER, MOST_PARTS, PLAIN, Tile, cheapest};
 use super::upload::Matrix;
 use crate::error::Result;
 use crate::weights::Activation;
@@ -13,50 +14,6 @@ use crate::weights::Activation;
 const EPILOGUE: &str = include_str!("kernels/epilogue.cu");
 const PRODUCT: &str = include_str!("kernels/product.cu");
 const PRODUCT_SM90: &str = include_str!("kernels/product_sm90.cu");
-
-/// How many pieces of its factors a block of Hopper's product has under way.
-const STAGES: usize = 6;
-
-/// The most parts that K is divided into.
-pub(super) const MOST_PARTS: usize = 8;
-
-/// What one block computes of a product, with about what it was measured to cost on an H100.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Tile {
-    rows: usize,
-    width: usize,
-    /// Microseconds for 64 values of K, when each multiprocessor has one such block.
-    step: f64,
-}
-
-/// The tiles that Hopper's kernel is built for.
-const HOPPER: [Tile; 3] = [
-    Tile {
-        rows: 128,
-        width: 128,
-        step: 0.5,
-    },
-    Tile {
-        rows: 128,
-        width: 96,
-        step: 0.4,
-    },
-    Tile {
-        rows: 64,
-        width: 64,
-        step: 0.3,
-    },
-];
-
-/// The one tile of the kernel for all others.
-const PLAIN: Tile = Tile {
-    rows: 64,
-    width: 64,
-    step: 0.6,
-};
-
-/// Microseconds that writing and reading a million sums in `f32` takes.
-const MILLION_SUMS: f64 = 2.5;
 
 /// A product x Wᵀ of one shape.
 #[derive(Debug)]
@@ -100,7 +57,8 @@ impl Product {
         Self::build(driver, shape, tile, (parts, true), None)
     }
 
-    fn build(
+    /// The same by one tile, in so many parts, which are apart or one result with an activation.
+    pub(super) fn build(
         driver: &Driver,
         (rows, outputs, inputs): (usize, usize, usize),
         tile: Tile,
@@ -111,7 +69,8 @@ impl Product {
         let shape = (outputs, inputs);
         let source = Self::source(hopper, shape, tile, (parts, apart), activation);
         let (threads, shared) = match hopper {
-            true => (2 * tile.rows, STAGES * (tile.rows + tile.width) * 128),
+            // One warp more brings what the others read.
+            true => (2 * tile.rows + 32, tile.stages() * tile.stage()),
             false => (128, 0),
         };
         let kernel = Kernel {
@@ -119,6 +78,7 @@ impl Product {
             threads,
             shared,
             early: hopper,
+            cluster: tile.cluster,
         };
         Ok(Self {
             kernel,
@@ -155,7 +115,8 @@ impl Product {
         source
             .define("GROUPS", tile.rows / 64)
             .define("WIDTH", tile.width)
-            .define("STAGES", STAGES)
+            .define("STAGES", tile.stages())
+            .define("DOWN", tile.cluster)
             .part(COMMON)
             .part(EPILOGUE)
             .part(&multiply_tile(tile.width))
@@ -186,51 +147,35 @@ impl Product {
                 && room >= self.parts * rows * outputs
                 && half == self.half,
         )?;
-        let grid = [outputs / self.tile.width, rows / self.tile.rows, self.parts];
-        let arguments = [
-            driver.address(x),
-            driver.address(&matrix.weight),
-            driver.address(&matrix.bias),
-            to,
-        ];
+        let tile = &self.tile;
+        let grid = [outputs / tile.width, rows / tile.rows, self.parts];
+        let factors = match is_hopper(driver) {
+            true => {
+                let (of_x, of_weight) = ((rows, inputs), (outputs, inputs));
+                [
+                    TensorMap::new(driver, x, of_x, tile.rows)?,
+                    TensorMap::new(driver, &matrix.weight, of_weight, tile.width / tile.cluster)?,
+                ]
+                .map(Argument::Matrix)
+            }
+            false => [x, &matrix.weight].map(|factor| Argument::Address(driver.address(factor))),
+        };
+        let [bias, to] = [driver.address(&matrix.bias), to].map(Argument::Address);
+        let arguments = [factors[0], factors[1], bias, to];
         // SAFETY: the arguments are the kernel's. It reads `rows` rows of x, all of the matrix and its bias, and writes a result of
         // this shape and type; that there is as much was just checked, and that tiles divide the shape when they were chosen.
         unsafe { driver.launch(&self.kernel, grid, &arguments) }
     }
 }
 
-/// The tile and the number of parts that should take the least time.
-fn choose(driver: &Driver, shape: (usize, usize, usize), most: usize) -> (Tile, usize) {
-    let tiles: &[Tile] = if is_hopper(driver) { &HOPPER } else { &[PLAIN] };
-    cheapest(tiles, driver.processors(), shape, most)
+/// The tiles that a device's products are made of.
+pub(super) fn tiles(driver: &Driver) -> &'static [Tile] {
+    if is_hopper(driver) { &HOPPER } else { &[PLAIN] }
 }
 
-fn cheapest(
-    tiles: &[Tile],
-    processors: usize,
-    (rows, outputs, inputs): (usize, usize, usize),
-    most: usize,
-) -> (Tile, usize) {
-    let mut best = (PLAIN, 1);
-    let mut least = f64::INFINITY;
-    for &tile in tiles {
-        if !rows.is_multiple_of(tile.rows) || !outputs.is_multiple_of(tile.width) {
-            continue;
-        }
-        let mut parts = 1;
-        while parts <= most && inputs.is_multiple_of(parts * MULTIPLE) {
-            let blocks = (rows / tile.rows) * (outputs / tile.width) * parts;
-            let steps = inputs / parts / MULTIPLE;
-            let sums = (most > 1).then_some((parts * rows * outputs) as f64 / 1e6);
-            let time = blocks.div_ceil(processors) as f64 * steps as f64 * tile.step
-                + sums.unwrap_or_default() * MILLION_SUMS;
-            if time < least {
-                (best, least) = ((tile, parts), time);
-            }
-            parts *= 2;
-        }
-    }
-    best
+/// The tile and the number of parts that should take the least time.
+fn choose(driver: &Driver, shape: (usize, usize, usize), most: usize) -> (Tile, usize) {
+    cheapest(tiles(driver), driver.processors(), shape, most)
 }
 
 fn is_hopper(driver: &Driver) -> bool {
@@ -256,34 +201,6 @@ fn multiply_tile(width: usize) -> String {
 mod tests {
     use super::*;
     use crate::cuda::program::tests::compiles;
-
-    /// What was the fastest when it was measured, on 132 multiprocessors.
-    #[test]
-    fn the_tile_is_the_one_that_measured_best() {
-        let hopper = |shape, most| {
-            let (tile, parts) = cheapest(&HOPPER, 132, shape, most);
-            (tile.rows, tile.width, parts)
-        };
-        assert_eq!(hopper((512, 3072, 1024), 1), (128, 96, 1));
-        assert_eq!(hopper((512, 4096, 1024), 1), (128, 128, 1));
-        assert_eq!(hopper((512, 1024, 4096), 8), (128, 128, 4));
-        assert_eq!(hopper((128, 3072, 1024), 1), (64, 64, 1));
-        assert_eq!(hopper((128, 4096, 1024), 1), (64, 64, 1));
-        assert_eq!(hopper((128, 1024, 4096), 8), (64, 64, 4));
-    }
-
-    #[test]
-    fn a_tile_divides_what_it_is_chosen_for() {
-        for rows in (64..=640).step_by(64) {
-            for (outputs, inputs) in [(64, 64), (192, 768), (576, 192), (768, 3072), (1024, 4096)] {
-                for tiles in [&HOPPER[..], &[PLAIN]] {
-                    let (tile, parts) = cheapest(tiles, 24, (rows, outputs, inputs), MOST_PARTS);
-                    assert_eq!((rows % tile.rows, outputs % tile.width), (0, 0));
-                    assert_eq!(inputs % (parts * MULTIPLE), 0);
-                }
-            }
-        }
-    }
 
     #[test]
     fn they_compile_for_every_gpu_since_ampere() {

@@ -10,7 +10,8 @@ use super::MULTIPLE;
 use super::driver::{Driver, Memory, Recorded};
 use super::embeddings::{Embeddings, Input};
 use super::kernels::{Attention, Embed, Kind, Norm, Rows, Scale};
-use super::product::{MOST_PARTS, Product, Sums};
+use super::product::{Product, Sums};
+use super::tile::MOST_PARTS;
 use super::upload::Matrix;
 use super::{Given, Names, Order, Shape, failed};
 use crate::error::{Error, Result};
@@ -174,17 +175,22 @@ impl Stack {
         })
     }
 
-    /// From embeddings, or ids where the stack has embeddings of its own, to hidden states: those of `rows`, ascending, one after the
-    /// other.
+    /// From embeddings, or ids where the stack has embeddings of its own, to hidden states: those of `rows`, ascending, go behind
+    /// what `out` holds.
     ///
     /// # Errors
     /// Of kind `Input` where an id or a position is not one of the model's; of kind `Device`.
-    pub(crate) fn forward(&self, given: Given<'_>, rows: &[usize]) -> Result<Vec<f32>> {
+    pub(crate) fn forward(
+        &self,
+        given: Given<'_>,
+        rows: &[usize],
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
         let (driver, width) = (&*self.driver, self.shape.width);
         let n = given.rows(width);
         let padded = bucket(n);
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         if n > self.shape.longest || last >= n {
             return Err(Error::device(format!(
@@ -203,15 +209,18 @@ impl Stack {
         let start = first * width;
         let answer = &mut answer[start..(last + 1) * width];
         let sent = buffers.input.sent()?;
-        driver.pass(sent, recording, (&buffers.x, start), answer)?;
+        let held = out.len();
+        // The system finds pages for them while the device is at work.
+        let room = || out.resize(held + rows.len() * width, 0.0);
+        driver.pass(sent, recording, (&buffers.x, start), answer, room)?;
         if rows.len() == last + 1 - first {
-            return Ok(answer.to_vec());
+            out[held..].copy_from_slice(answer);
+            return Ok(());
         }
-        let mut out = Vec::with_capacity(rows.len() * width);
-        for row in rows {
-            out.extend_from_slice(&answer[row * width - start..][..width]);
+        for (out, row) in out[held..].chunks_exact_mut(width).zip(rows) {
+            out.copy_from_slice(&answer[row * width - start..][..width]);
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Records a pass over a sequence like the one that has been put together.

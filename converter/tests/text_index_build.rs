@@ -368,8 +368,10 @@ fn shards_and_halves_are_merged() {
     // More shards than articles are dealt to: an index without articles, which can be merged too.
     place.succeeds(&["corpus.jsonl", "-o", "4.index", "--shard", "50/50"]);
     merge.push("4.index");
-    place.succeeds(&merge);
+    let said = place.succeeds(&merge);
     let merged = place.open("merged.index");
+    let told = format!("4 indexes merged, {} paragraphs", whole.paragraphs());
+    assert!(said.contains(&told), "{said}");
     assert_eq!(
         (merged.len(), merged.paragraphs(), merged.terms()),
         (whole.len(), whole.paragraphs(), whole.terms())

@@ -195,6 +195,12 @@ impl Lines {
         };
         match std::str::from_utf8(&self.line[start..]) {
             Ok(line) => Ok(Some(line)),
+            // As every file of `morelet-convert` begins.
+            Err(_) if self.number == 1 && self.line.starts_with(b"\x89MRL") => {
+                let message =
+                    "a part of a bundle, which `morelet inspect` describes: expected a text";
+                Err(Error::input(message).at(&self.path))
+            }
             Err(error) => Err(Error::input(format!(
                 "not UTF-8 from byte {} of the line; convert the file with iconv",
                 start + error.valid_up_to()
@@ -259,6 +265,15 @@ mod tests {
             error.to_string().contains("a.txt:2: not UTF-8 from byte 1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_part_of_a_bundle_is_called_by_its_name() {
+        let (_folder, path) = write("text.index", b"\x89MRL\r\n\x1a\n\x01");
+        let error = Lines::open(&path).unwrap().next_line().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+        let told = error.to_string();
+        assert!(told.contains("text.index: a part of a bundle"), "{told}");
     }
 
     /// Gives one byte at a time, and fails where more is read than there is: a pipe would wait.

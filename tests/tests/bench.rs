@@ -114,6 +114,21 @@ fn a_synthetic_bundle_has_every_module_and_is_a_bundle_like_any_other() {
     let tenth = |id: &u64| id * 10 / 250_002;
     assert_eq!(seen.iter().map(tenth).collect::<HashSet<_>>().len(), 10);
 
+    // What is no option of an index is refused, and not passed over.
+    let (sentences, pictures) = (bundle.join("text.index"), bundle.join("image.index"));
+    let picture = kept.join("0.jpg");
+    for args in [
+        &[text(&sentences), "--text", "x", "--alone"][..],
+        &[text(&sentences), "--text", "x", "--batch", "2"],
+        &[text(&sentences), "--tokens", "2"],
+        &[text(&pictures), "--image", text(&picture), "--turns"],
+        &[text(&pictures), "--image", text(&picture), "--alone"],
+        &[text(&bundle), "--turns"],
+    ] {
+        let option = args.iter().rev().find(|word| word.starts_with("--"));
+        bench(&workshop.tools, args.iter().copied()).refused(2, &[option.expect("an option")]);
+    }
+
     // The same folder is not written over.
     let args = TINY.into_iter().chain(["--keep", text(&kept)]);
     bench(&workshop.tools, args).refused(1, &["empty folder"]);

@@ -102,13 +102,16 @@ fn on_cuda(
 ) -> Result<Tensor<3>> {
     let ([_, _, d], device) = (x.dims(), x.device());
     let x = read(x)?;
-    let mut out = Vec::new();
+    let count = sequences
+        .each()
+        .map(|(_, wanted)| wanted.len())
+        .sum::<usize>();
+    let mut out = Vec::with_capacity(count * d);
     for (rows, wanted) in sequences.each() {
         cancel.check()?;
         let given = cuda::Given::Rows(&x[rows.start * d..rows.end * d]);
         stack.forward(given, wanted, &mut out)?;
     }
-    let count = out.len() / d.max(1);
     Ok(Tensor::from_data(
         TensorData::new(out, [1, count, d]),
         &device,

@@ -170,7 +170,7 @@ impl Embed {
             driver.address(x),
         ]
         .map(Argument::Address);
-        // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, x no place is outside the table.
+        // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, and no place is outside the table.
         unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
     }
 }

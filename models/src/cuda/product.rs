@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::MULTIPLE;
 use super::driver::{Argument, Driver, Kernel, Memory};
 use super::kernels::{COMMON, fits};
 use super::program::Source;
@@ -57,7 +58,7 @@ impl Product {
         Self::build(driver, shape, tile, (parts, true), None)
     }
 
-    /// The same by one tile, in so many parts, which are apart or one result with an activation.
+    /// The same by one tile, in so many parts, which are apart, or of one part a result with an activation.
     pub(super) fn build(
         driver: &Driver,
         (rows, outputs, inputs): (usize, usize, usize),
@@ -65,6 +66,12 @@ impl Product {
         (parts, apart): (usize, bool),
         activation: Option<Activation>,
     ) -> Result<Self> {
+        fits(
+            rows.is_multiple_of(tile.rows * tile.cluster)
+                && outputs.is_multiple_of(tile.width)
+                && inputs.is_multiple_of(parts * MULTIPLE)
+                && (apart || parts == 1),
+        )?;
         let hopper = is_hopper(driver);
         let shape = (outputs, inputs);
         let source = Self::source(hopper, shape, tile, (parts, apart), activation);
@@ -116,7 +123,7 @@ impl Product {
             .define("GROUPS", tile.rows / 64)
             .define("WIDTH", tile.width)
             .define("STAGES", tile.stages())
-            .define("DOWN", tile.cluster)
+            .define("CLUSTER", tile.cluster)
             .part(COMMON)
             .part(EPILOGUE)
             .part(&multiply_tile(tile.width))
@@ -163,7 +170,7 @@ impl Product {
         let [bias, to] = [driver.address(&matrix.bias), to].map(Argument::Address);
         let arguments = [factors[0], factors[1], bias, to];
         // SAFETY: the arguments are the kernel's. It reads `rows` rows of x, all of the matrix and its bias, and writes a result of
-        // this shape and type; that there is as much was just checked, and that tiles divide the shape when they were chosen.
+        // this shape and type; that there is as much was just checked, and that tiles divide the shape when it was built.
         unsafe { driver.launch(&self.kernel, grid, &arguments) }
     }
 }

@@ -77,92 +77,112 @@ fn answer(driver: &Arc<Driver>, rows: usize) -> Result<Vec<f32>> {
     Ok(states)
 }
 
-/// A product of small integers, whose sums are exact in `f16` too.
+/// A product of small integers, whose sums are exact in `f16` too. Few of x are not zero, so that the host is soon done; their places
+/// go round, so that all of K counts.
 struct Integers {
     /// `[rows, inputs]`.
     x: Vec<f32>,
     /// `[outputs, inputs]`.
     weight: Vec<f32>,
     bias: Vec<f32>,
-    /// x Wᵀ + bias, `[rows, outputs]`.
+    /// x Wᵀ, `[rows, outputs]`.
     expected: Vec<f32>,
 }
 
 impl Integers {
-    /// Of one shape, with a bias or zeros.
-    fn new((rows, outputs, inputs): (usize, usize, usize), biased: bool) -> Self {
-        let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 16) as i32 % 3 - 1;
-        let x: Vec<i32> = (0..rows * inputs).map(number).collect();
-        let weight: Vec<i32> = (1..=outputs * inputs).map(number).collect();
-        let bias = |output: usize| if biased { output as i32 % 7 } else { 0 };
-        let expected = x.chunks_exact(inputs).flat_map(|x| {
-            let outputs = weight.chunks_exact(inputs).enumerate();
-            outputs.map(move |(output, weight)| {
-                let sum: i32 = x.iter().zip(weight).map(|(x, weight)| x * weight).sum();
-                (sum + bias(output)) as f32
-            })
-        });
-        let expected = expected.collect();
-        let floats = |numbers: &[i32]| numbers.iter().map(|&number| number as f32).collect();
+    /// How many numbers of a row of x are not zero.
+    const TERMS: usize = 16;
+
+    /// Of one shape, whose inputs are a multiple of 16.
+    fn new((rows, outputs, inputs): (usize, usize, usize)) -> Self {
+        // 0, 1 or 2.
+        let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 16) % 3;
+        let weight = (0..outputs * inputs).map(|at| number(at) as f32 - 1.0);
+        let weight: Vec<f32> = weight.collect();
+        let mut x = vec![0.0; rows * inputs];
+        let mut expected = Vec::with_capacity(rows * outputs);
+        for (row, x) in x.chunks_exact_mut(inputs).enumerate() {
+            let places = (0..Self::TERMS).map(|term| (row + term * inputs / Self::TERMS) % inputs);
+            let terms: Vec<_> = places.map(|k| (k, 1.0 + number(row + k) as f32)).collect();
+            for &(k, value) in &terms {
+                x[k] = value;
+            }
+            let sum = |weight: &[f32]| {
+                terms
+                    .iter()
+                    .map(|&(k, value)| value * weight[k])
+                    .sum::<f32>()
+            };
+            expected.extend(weight.chunks_exact(inputs).map(sum));
+        }
         Self {
+            x,
+            weight,
+            bias: (0..outputs).map(|output| (output % 7) as f32).collect(),
             expected,
-            x: floats(&x),
-            weight: floats(&weight),
-            bias: (0..outputs).map(|output| bias(output) as f32).collect(),
         }
     }
 }
 
-/// The product that one block, or one cluster, computes with a tile, over more of K than is under way at once: of wide tiles as it goes to
-/// attention, of narrow ones in two parts as it goes to a norm.
+/// Products by one tile, of two clusters below and two tiles beside each other, over more of K than is under way at once: with a bias in
+/// half precision, as they go to attention, and in two parts, as they go to a norm. They must be exact.
 fn product(driver: &Driver, tile: Tile) -> std::result::Result<(), String> {
-    let told = |error: Error| error.to_string();
-    let whole = tile.width > 64;
-    let parts = if whole { 1 } else { 2 };
-    let inputs = parts * (tile.stages() + 1) * MULTIPLE;
-    let shape = (tile.rows * tile.cluster, tile.width, inputs);
-    let numbers = Integers::new(shape, whole);
-    let (rows, outputs, _) = shape;
+    let (rows, outputs) = (2 * tile.rows * tile.cluster, 2 * tile.width);
+    for parts in [1, 2] {
+        let inputs = parts * (tile.stages() + 1) * MULTIPLE;
+        let shape = (rows, outputs, inputs);
+        let numbers = Integers::new(shape);
+        let got = multiplied(driver, tile, parts, shape, &numbers)?;
+        for (at, (got, sum)) in got.iter().zip(&numbers.expected).enumerate() {
+            let (row, output) = (at / outputs, at % outputs);
+            let bias = if parts == 1 {
+                numbers.bias[output]
+            } else {
+                0.0
+            };
+            if *got != sum + bias {
+                return Err(format!(
+                    "a product {rows} × {outputs} × {inputs} by {tile:?} has {got} at {row}, {output}: expected {}",
+                    sum + bias
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The product of the numbers: in one part with bias, in half precision; in two parts the sum of both.
+fn multiplied(
+    driver: &Driver,
+    tile: Tile,
+    parts: usize,
+    shape: (usize, usize, usize),
+    numbers: &Integers,
+) -> std::result::Result<Vec<f32>, String> {
+    let (rows, outputs, inputs) = shape;
     let weight = halves(&numbers.weight);
     let matrix = Matrix::new(driver, &weight, &numbers.bias, (outputs, inputs))
         .map_err(|problem| format!("{problem:?}"))?;
-    let got = || -> Result<Vec<f32>> {
-        let product = Product::build(driver, shape, tile, (parts, !whole), None)?;
+    let apart = parts > 1;
+    let multiply = || -> Result<Vec<f32>> {
+        let product = Product::build(driver, shape, tile, (parts, apart), None)?;
         let x = driver.upload(&halves(&numbers.x))?;
-        if whole {
-            let mut to = driver.upload(&vec![u16::MAX; rows * outputs])?;
-            product.launch(driver, &x, &matrix, Sums::Half(&mut to))?;
-            let bits = driver.download(&to)?;
-            return Ok(bits
-                .into_iter()
-                .map(|bits| f16::from_bits(bits).to_f32())
-                .collect());
+        if apart {
+            let mut to = driver.upload(&vec![f32::NAN; parts * rows * outputs])?;
+            product.launch(driver, &x, &matrix, Sums::Parts(&mut to))?;
+            let sums = driver.download(&to)?;
+            let (first, second) = sums.split_at(rows * outputs);
+            return Ok(first.iter().zip(second).map(|(x, y)| x + y).collect());
         }
-        let mut to = driver.upload(&vec![f32::NAN; parts * rows * outputs])?;
-        product.launch(driver, &x, &matrix, Sums::Parts(&mut to))?;
-        let sums = driver.download(&to)?;
-        let (first, second) = sums.split_at(rows * outputs);
-        Ok(first
-            .iter()
-            .zip(second)
-            .map(|(first, second)| first + second)
+        let mut to = driver.upload(&vec![f16::NAN.to_bits(); rows * outputs])?;
+        product.launch(driver, &x, &matrix, Sums::Half(&mut to))?;
+        let bits = driver.download(&to)?;
+        Ok(bits
+            .into_iter()
+            .map(|bits| f16::from_bits(bits).to_f32())
             .collect())
     };
-    let got = got().map_err(told)?;
-    let wrong = got
-        .iter()
-        .zip(&numbers.expected)
-        .position(|(got, expected)| got != expected);
-    match wrong {
-        None => Ok(()),
-        Some(at) => Err(format!(
-            "a product {rows} × {outputs} × {inputs} has {} at {}, {}: expected {}",
-            got[at],
-            at / outputs,
-            at % outputs,
-            numbers.expected[at]
-        )),
-    }
+    multiply().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -171,17 +191,29 @@ mod tests {
     use crate::cuda::tile::{HOPPER, PLAIN};
 
     #[test]
-    fn sums_of_the_integers_are_exact_in_f16() {
+    fn the_integers_are_exact_in_f16_and_what_is_expected_is_their_product() {
         for tile in HOPPER.into_iter().chain([PLAIN]) {
+            let (rows, outputs) = (2 * tile.rows * tile.cluster, 2 * tile.width);
             let inputs = 2 * (tile.stages() + 1) * MULTIPLE;
-            let numbers = Integers::new((tile.rows * tile.cluster, tile.width, inputs), true);
-            let whole = [&numbers.x, &numbers.weight, &numbers.expected];
-            for &number in whole.into_iter().flatten() {
+            let numbers = Integers::new((rows, outputs, inputs));
+            let with_bias = numbers.expected.iter().zip(numbers.bias.iter().cycle());
+            let with_bias: Vec<f32> = with_bias.map(|(sum, bias)| sum + bias).collect();
+            let all = [&numbers.x, &numbers.weight, &numbers.expected, &with_bias];
+            for &number in all.into_iter().flatten() {
                 assert_eq!(f16::from_f32(number).to_f32(), number);
             }
-            let used = |numbers: &[f32]| [-1.0, 0.0, 1.0].map(|it| numbers.contains(&it));
-            assert_eq!(used(&numbers.x), [true; 3]);
-            assert!(numbers.x.iter().all(|x| x.abs() <= 1.0));
+            for row in [0, 1, rows / 2, rows - 1] {
+                for output in [0, 1, outputs / 2, outputs - 1] {
+                    let x = &numbers.x[row * inputs..][..inputs];
+                    let weight = &numbers.weight[output * inputs..][..inputs];
+                    let sum: f32 = x.iter().zip(weight).map(|(x, y)| x * y).sum();
+                    assert_eq!(numbers.expected[row * outputs + output], sum);
+                }
+            }
+            // All of K counts, also among the rows of one block of 128.
+            let block = &numbers.x[..128 * inputs];
+            let used = |k: usize| block.iter().skip(k).step_by(inputs).any(|&x| x != 0.0);
+            assert!((0..inputs).all(used));
             assert!(numbers.expected.iter().any(|&sum| sum < -9.0));
         }
     }

@@ -212,7 +212,11 @@ impl Stack {
         let held = out.len();
         // The system finds pages for them while the device is at work.
         let room = || out.resize(held + rows.len() * width, 0.0);
-        driver.pass(sent, recording, (&buffers.x, start), answer, room)?;
+        let passed = driver.pass(sent, recording, (&buffers.x, start), answer, room);
+        if let Err(error) = passed {
+            out.truncate(held);
+            return Err(error);
+        }
         if rows.len() == last + 1 - first {
             out[held..].copy_from_slice(answer);
             return Ok(());

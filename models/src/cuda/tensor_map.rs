@@ -20,7 +20,8 @@ pub(super) struct TensorMap(#[allow(dead_code)] sys::CUtensorMap);
 
 impl TensorMap {
     /// Of a matrix `[rows, columns]`, of which 64 columns of `piece` rows are brought at once, at most 256. In shared memory rows of 128
-    /// bytes lie one behind the other, chunk `i` of 16 bytes of row `r` at `i ^ r % 8`.
+    /// bytes lie one behind the other, chunk `i` of 16 bytes of row `r` at `i ^ r % 8`. The map
+    /// holds the matrix's address and no more: the matrix lives as long as what is launched with the map.
     ///
     /// # Errors
     /// Of kind `Device`.
@@ -35,6 +36,7 @@ impl TensorMap {
                 && columns.is_multiple_of(COLUMNS)
                 && piece <= rows.min(256),
         )?;
+        driver.bind()?;
         let mut map = MaybeUninit::uninit();
         let (size, pitch) = ([columns as u64, rows as u64], [columns as u64 * 2]);
         let (of, every) = ([COLUMNS as u32, piece as u32], [1, 1]);
@@ -56,7 +58,9 @@ impl TensorMap {
                 sys::CUtensorMapFloatOOBfill::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
             )
         };
-        result.result().map_err(failed("describe a matrix"))?;
+        result
+            .result()
+            .map_err(failed("describe a matrix to the copy engine"))?;
         // SAFETY: it has been written.
         Ok(Self(unsafe { map.assume_init() }))
     }

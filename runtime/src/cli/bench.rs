@@ -21,7 +21,7 @@ mod times;
 mod turns;
 
 use super::predict::InputFormat;
-use super::retrieval::RetrievalArgs;
+use super::retrieval::{RetrievalArgs, first_given};
 use super::table::bytes;
 use super::{ComputeArgs, Console, Failure, Outcome};
 use crate::{Error, Named, Queries, Query, Result};
@@ -206,31 +206,38 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
     let Some(target) = args.target.as_deref() else {
         return Err(Failure::Usage("there is nothing to measure".to_owned()));
     };
-    if target.is_file() {
-        let container = Container::open_any(target, OpenOptions::default()).map_err(Error::from)?;
-        return match container.kind() {
-            Kind::Weights => {
-                drop(container);
-                model::run(target, args, compute, console)
-            }
-            Kind::TextIndex => text_index::run(target, args, compute, console),
-            Kind::ImageIndex => image_index::run(target, args, compute, console),
-        };
-    }
-    let (model, index) = ("the weights of one model", "an image index");
-    for (given, flag, subject) in [
-        (args.tokens.is_some(), "--tokens", model),
-        (args.requests.is_some(), "--requests", model),
-        (args.agree.is_some(), "--agree", model),
-        (args.turns, "--turns", model),
-        (args.clip.is_some(), "--clip", index),
-    ] {
-        if given {
-            let message = format!("{flag} is for {subject}, not for a bundle");
-            return Err(Failure::Usage(message));
+    let kind = match target.is_file() {
+        true => {
+            let container = Container::open_any(target, OpenOptions::default());
+            Some(container.map_err(Error::from)?.kind())
         }
+        false => None,
+    };
+    let other = match kind {
+        Some(Kind::Weights) => return model::run(target, args, compute, console),
+        Some(Kind::TextIndex) => "a text index",
+        Some(Kind::ImageIndex) => "an image index",
+        None => "a bundle",
+    };
+    let of_a_model = first_given([
+        (args.tokens.is_some(), "--tokens"),
+        (args.requests.is_some(), "--requests"),
+        (args.agree.is_some(), "--agree"),
+        (args.turns, "--turns"),
+    ]);
+    if let Some(flag) = of_a_model {
+        let message = format!("{flag} is for the weights of one model, not for {other}");
+        return Err(Failure::Usage(message));
     }
-    bundle::run(target, &args.queries()?, args, compute, console)
+    match kind {
+        Some(Kind::TextIndex) => text_index::run(target, args, compute, console),
+        Some(_) => image_index::run(target, args, compute, console),
+        None if args.clip.is_some() => {
+            let message = format!("--clip is for an image index, not for {other}");
+            Err(Failure::Usage(message))
+        }
+        None => bundle::run(target, &args.queries()?, args, compute, console),
+    }
 }
 
 fn synthetic(size: Size, args: &Args, compute: &ComputeArgs, console: &Console) -> Outcome {

@@ -1,7 +1,8 @@
 //! `text-index merge`: finished indexes become one.
 
 use crate::{Console, Error, Result};
-use morelet_indices::{ErrorKind, MergeOptions, merge_text_indexes};
+use morelet_indices::{ErrorKind, MergeOptions, TextIndex, merge_text_indexes};
+use morelet_mapped::OpenOptions;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -44,10 +45,13 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<()> {
         ErrorKind::Stopped => Error::interrupted(),
         _ => error.into(),
     })?;
+    let (count, paragraphs) = (
+        args.indexes.len(),
+        TextIndex::open(&args.output, OpenOptions::default())?.paragraphs(),
+    );
     console.say(format_args!(
-        "{}: {} indexes merged",
-        args.output.display(),
-        args.indexes.len()
+        "{}: {count} indexes merged, {paragraphs} paragraphs",
+        args.output.display()
     ));
     Ok(())
 }

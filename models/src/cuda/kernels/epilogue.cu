@@ -10,7 +10,7 @@ typedef half Result;
 #endif
 
 __device__ __forceinline__ float activate(float x) {
-#if ACTIVATION == 1 // gelu: of its tail by Abramowitz and Stegun 7.1.26, within 5e-7; half the instructions of erff
+#if ACTIVATION == 1 // gelu: max(x, 0) less a tail by Abramowitz and Stegun 7.1.26, within 5e-7; half the instructions of erff
     const float z = fabsf(x);
     float t, tail, power;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(t) : "f"(fmaf(z, 0.3275911f * 0.70710678118654752f, 1.0f)));

@@ -1,8 +1,8 @@
 // The same on Hopper's matrix units, which take both factors from shared memory (wgmma), where its copy engine puts them (TMA). A
-// block computes 64 GROUPS × WIDTH of C, a group of four warps for each 64 rows; one warp more asks for what they read. DOWN blocks,
-// one below the other, are a cluster: each brings a piece of B to all of them.
+// block computes 64 GROUPS × WIDTH of C, a group of four warps for each 64 rows; one warp more asks for what they read. CLUSTER blocks,
+// one below the other, run together: each brings a piece of B to all of them.
 //
-// Defined before this text: N, K, SPLIT, PARTS, ACTIVATION, GROUPS, WIDTH, STAGES, DOWN; and `multiply_tile`, which depends on WIDTH.
+// Defined before this text: N, K, SPLIT, PARTS, ACTIVATION, GROUPS, WIDTH, STAGES, CLUSTER; and `multiply_tile`, which depends on WIDTH.
 #define ROWS (64 * GROUPS)
 #define WARPS (4 * GROUPS)
 #define DEPTH 64
@@ -10,12 +10,12 @@
 #define STAGE ((ROWS + WIDTH) * ROW)
 #define K_PART (K / SPLIT)
 #define STEPS (K_PART / DEPTH)
-#define PIECE (WIDTH / DOWN)
+#define PIECE (WIDTH / CLUSTER)
 // Bytes between rows of a result in shared memory: eight rows lie in different banks.
-#define WIDE (WIDTH * 2 + 16)
+#define PITCH (WIDTH * 2 + 16)
 
 // Where a matrix lies, and how much of it is brought at once: 64 columns of some rows, permuted as `place` does. The driver writes it.
-struct __align__(64) Map {
+struct __align__(128) Map {
     u64 words[16];
 };
 
@@ -24,12 +24,12 @@ __device__ __forceinline__ u64 describe(u32 at) {
     return (u64)((at & 0x3FFFF) >> 4) | (1ull << 16) | ((u64)(8 * ROW / 16) << 32) | (1ull << 62);
 }
 
-// Waits until a barrier has done with a phase.
-__device__ __forceinline__ void wait_for(u32 barrier, u32 phase) {
+// Waits until a barrier has done with its phase of this parity.
+__device__ __forceinline__ void wait_for(u32 barrier, u32 parity) {
     asm volatile("{ .reg .pred done;\n"
                  "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
                  "@!done bra again; }" ::"r"(barrier),
-                 "r"(phase)
+                 "r"(parity)
                  : "memory");
 }
 
@@ -41,10 +41,10 @@ __device__ __forceinline__ void bring(u32 to, const Map &map, int column, int ro
 }
 // The same for all blocks of the cluster, to the same place and the same barrier of each.
 __device__ __forceinline__ void bring_to_all(u32 to, const Map &map, int column, int row, u32 barrier) {
-#if DOWN == 1
+#if CLUSTER == 1
     bring(to, map, column, row, barrier);
 #else
-    const unsigned short all = (1 << DOWN) - 1;
+    const unsigned short all = (1 << CLUSTER) - 1;
     asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
                  "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(to),
                  "l"(&map), "r"(column), "r"(row), "r"(barrier), "h"(all)
@@ -65,11 +65,11 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
 #pragma unroll
         for (int stage = 0; stage < STAGES; stage++) {
             asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(full + stage * 8) : "memory");
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(empty + stage * 8), "n"(WARPS * DOWN) : "memory");
+            asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(empty + stage * 8), "n"(WARPS * CLUSTER) : "memory");
         }
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
-#if DOWN == 1
+#if CLUSTER == 1
     __syncthreads();
 #else
     __syncwarp();
@@ -80,7 +80,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
 
     if (warp == WARPS) {
         if (lane > 0) return;
-        const int piece = blockIdx.y % DOWN * PIECE;
+        const int piece = blockIdx.y % CLUSTER * PIECE;
         auto bring_a = [&](int step) {
             const u32 at = step % STAGES;
             bring(shared + at * STAGE, a, depth + step * DEPTH, row, full + at * 8);
@@ -110,11 +110,12 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
 
     AWAIT();
     float sums[WIDTH / 8][4] = {};
-    // Each of a warp's first lanes tells one block of the cluster that the warp has read a stage.
+    // Each of a warp's first lanes tells one block of the cluster that the warp has read a stage. That orders nothing but reads that are
+    // over: a release to the whole cluster would be a fence of the whole GPU.
     u32 told;
-    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(told) : "r"(empty), "r"(lane % DOWN));
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(told) : "r"(empty), "r"(lane % CLUSTER));
     auto done_with = [&](int step) {
-        if (lane < DOWN) asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(told + step % STAGES * 8) : "memory");
+        if (lane < CLUSTER) asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(told + step % STAGES * 8) : "memory");
     };
 #pragma unroll 1
     for (int step = 0; step < STEPS; step++) {
@@ -129,6 +130,11 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
         if (step > 0) done_with(step - 1);
     }
     asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+    // No use of a sum may move before the wait.
+#pragma unroll
+    for (int n = 0; n < WIDTH / 8; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) asm volatile("" : "+f"(sums[n][i])::"memory");
     done_with(STEPS - 1);
 
     const int y = row + warp * 16;
@@ -139,8 +145,8 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
 #else
     // By way of the stages, which all warps have done with, so that whole rows are written.
     asm volatile("bar.sync 1, %0;" ::"n"(32 * WARPS) : "memory");
-    const u32 own = shared + warp * 16 * WIDE;
-    const u32 to = own + lane % 16 * WIDE + lane / 16 * 16;
+    const u32 own = shared + warp * 16 * PITCH;
+    const u32 to = own + lane % 16 * PITCH + lane / 16 * 16;
 #pragma unroll
     for (int n = 0; n < WIDTH / 8; n += 2) {
         u32 r[4];
@@ -157,7 +163,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS + 32, 1)
         uint4 v;
         asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
                      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                     : "r"(own + line * WIDE + chunk * 16)
+                     : "r"(own + line * PITCH + chunk * 16)
                      : "memory");
         *(uint4 *)(c + (size_t)(y + line) * N + column + chunk * 8) = v;
     }

@@ -48,6 +48,11 @@ pub(super) fn run(path: &Path, args: &Args, compute: &ComputeArgs, console: &Con
         let message = format!("{flag} is for pictures, which a text index does not read");
         return Err(Failure::Usage(message));
     }
+    let given = first_given([(args.alone, "--alone"), (!args.batch.is_empty(), "--batch")]);
+    if let Some(flag) = given {
+        let message = format!("{flag} is not for a text index, which is searched query by query");
+        return Err(Failure::Usage(message));
+    }
     let queries = args.queries()?;
     let texts: Vec<String> = queries
         .iter()

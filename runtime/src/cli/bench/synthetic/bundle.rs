@@ -113,7 +113,7 @@ impl Made {
         let mut author = Author::new(&unigram.words, seed ^ 0x7175_6572);
         let mut lines = String::new();
         for number in 0..QUERIES {
-            let name = format!("{number}.png");
+            let name = format!("{number}.jpg");
             picture::write(&self.folder.join(&name), seed ^ number)?;
             let sentence = author.sentence();
             let query = serde_json::json!({"id": number, "text": sentence, "image": name});

@@ -240,7 +240,7 @@ pub(crate) enum Weight {
     /// As a tensor.
     Device(Box<Linear>),
     /// By our own kernels on a GPU.
-    Cuda(crate::cuda::Matrix),
+    Ours(crate::stack::Matrix),
 }
 
 impl Weight {
@@ -268,7 +268,7 @@ impl Weight {
             #[cfg(not(feature = "cpu"))]
             Self::Packed(..) => x,
             Self::Device(linear) => widen(linear.forward(x)),
-            Self::Cuda(matrix) => {
+            Self::Ours(matrix) => {
                 let ([n, _], device) = (x.dims(), x.device());
                 let out = matrix.forward(&read(x)?, n)?;
                 Tensor::from_data(TensorData::new(out, [n, matrix.outputs()]), &device)

@@ -15,13 +15,13 @@
 //! computes is a [`device::Compute`], chosen once: CUDA, wgpu or the CPU, by value and not by type.
 //!
 //! ```no_run
-//! use morelet_models::device::{Compute, DeviceRequest};
+//! use morelet_models::device::{Compute, ComputeOptions};
 //! use morelet_models::weights::Weights;
 //! use morelet_models::{Cancel, Expert};
 //!
 //! # fn main() -> morelet_models::Result<()> {
-//! let compute = Compute::new(DeviceRequest::Auto)?;
 //! let weights = Weights::open("expert-text.weights", Default::default())?;
+//! let compute = Compute::for_models(&ComputeOptions::default(), [weights.meta()])?;
 //! let expert = Expert::load(weights, &compute, None)?;
 //! let contexts = ["Kolo is a dog that lives in Tunis."];
 //! let output = expert.ner(&["Kolo", "loves", "the", "sun"], &contexts, &Cancel::new())?;
@@ -36,25 +36,25 @@
 //!
 //! The layers run on the device. On the CPU they are operations of our own (`kernels/`): products with weights
 //! as they lie in the map, of 8-bit integers where the file has `q8` or `q4`, and between them everything in
-//! `f32`. On NVIDIA's GPUs since Ampere they are kernels of our own too (`cuda/`), with factors in `f16`; what follows them is computed on the
-//! host. On other GPUs they are Burn's, with the factors of products in `f16` where it has that, everything that
-//! is summed up in `f32`, and `q8` and `q4` packed as in the file. The table of word embeddings, half of a large
-//! model, is never loaded: the rows of one input are gathered from the map. On Burn's GPUs nothing
-//! goes back to the host before the scores of the head. What follows them is a few thousand numbers, and is
-//! done on the host in `f64`: the CRF's marginals in log space, the softmax of a relation, the gate.
+//! `f32`. On GPUs they are kernels of our own too (`stack/`): in CUDA C++ on NVIDIA's since Ampere (`cuda/`), in WGSL on all others
+//! (`webgpu/`), with factors in `f16` and everything that is summed up in `f32`; what follows them is computed on the host. What those
+//! cannot take is left to Burn, with `q8` and `q4` packed as in the file. The table of word embeddings, half of a large
+//! model, is never loaded: the rows of one input are gathered from the map. What follows the scores of the head is a few thousand
+//! numbers, and is done on the host in `f64`: the CRF's marginals in log space, the softmax of a relation, the gate.
 //!
 //! A run can be stopped between two layers by its [`Cancel`] handle. A panic below us, in a kernel or in
 //! a tokenizer, becomes an [`Error`].
 //!
 //! # Unsafe code
 //!
-//! There is none outside `kernels/`, and `cuda/`, where the driver is called.
+//! There is none outside `kernels/`, and `cuda/` and `webgpu/`, where a GPU is called.
 
 #![deny(unsafe_code)]
 
 mod cancel;
 mod clip;
 mod crf;
+#[cfg(feature = "cuda")]
 mod cuda;
 pub mod device;
 mod error;
@@ -69,9 +69,12 @@ mod layers;
 mod packed;
 mod picture;
 mod source;
+mod stack;
 mod tokenizer;
 #[cfg(feature = "train")]
 pub mod train;
+#[cfg(feature = "wgpu")]
+mod webgpu;
 pub mod weights;
 pub mod xlmr;
 

@@ -33,8 +33,8 @@ pub(crate) trait Source {
 impl Source for Weights {
     fn weight(&self, matrix: &str, bias: Option<&str>, compute: &Compute) -> Result<Weight> {
         if let Some(driver) = compute.driver() {
-            let matrix = crate::cuda::Matrix::load(driver, self, matrix, bias)?;
-            return Ok(Weight::Cuda(matrix));
+            let matrix = crate::stack::Matrix::load(driver, self, matrix, bias)?;
+            return Ok(Weight::Ours(matrix));
         }
         Ok(match compute.kernels() {
             Some(kernels) => Weight::Packed(kernels, packed::matrix(self, matrix, bias)?),

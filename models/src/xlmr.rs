@@ -3,12 +3,12 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::cancel::Cancel;
-use crate::cuda;
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::gpu::padding_mask;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::source::Source;
+use crate::stack;
 use crate::weights::{Weights, XlmrConfig};
 
 /// An XLM-R encoder on a device.
@@ -28,7 +28,7 @@ pub struct Encoder {
 enum Layers {
     Burn(Box<Stack>),
     /// On a GPU, by our own kernels.
-    Cuda(Box<cuda::Stack>),
+    Ours(stack::Stack),
 }
 
 /// What runs on the device: the norm of the embeddings, and the layers.
@@ -80,7 +80,7 @@ impl Encoder {
     }
 
     /// Encodes one input of 1 to L ids: all hidden states, `[n, d]`. `cancel` is looked at before each layer, or
-    /// on an NVIDIA GPU, where all layers are one call, before the pass.
+    /// by our kernels on a GPU, where all layers are one call, before the pass.
     ///
     /// # Errors
     /// Of kind `Input` where there are too many ids or one is not in the vocabulary, `Cancelled`, and
@@ -113,8 +113,8 @@ impl Encoder {
         }
         let stack = match &self.layers {
             Layers::Burn(stack) => stack,
-            Layers::Cuda(stack) => {
-                return self.compute.run(|| self.on_cuda(stack, inputs, cancel));
+            Layers::Ours(stack) => {
+                return self.compute.run(|| self.on_gpu(stack, inputs, cancel));
             }
         };
         if self.compute.kernels().is_some() {
@@ -169,15 +169,15 @@ impl Encoder {
                 let all = (0..ids.len()).collect();
                 self.padded(stack, ids, all, padded, &Cancel::new())
             }
-            Layers::Cuda(_) => Err(Error::device("not Burn's".to_owned())),
+            Layers::Ours(_) => Err(Error::device("not Burn's".to_owned())),
         }
     }
 
     /// One input after the other. The rows of its words go up, and what is asked for comes back to the host, where pooling and head are
     /// computed.
-    fn on_cuda(
+    fn on_gpu(
         &self,
-        stack: &cuda::Stack,
+        stack: &stack::Stack,
         inputs: &[(&[u32], Vec<usize>)],
         cancel: &Cancel,
     ) -> Result<Hidden> {
@@ -187,7 +187,7 @@ impl Encoder {
         for (ids, rows) in inputs {
             cancel.check()?;
             let positions = positions(ids, self.config.pad_token_id);
-            stack.forward(cuda::Given::Ids(ids, &positions), rows, &mut states)?;
+            stack.forward(stack::Given::Ids(ids, &positions), rows, &mut states)?;
         }
         let states = TensorData::new(states, [count, d]);
         Ok(Hidden(Tensor::from_data(states, self.compute.device())))
@@ -243,19 +243,19 @@ impl Encoder {
 impl Layers {
     fn load(weights: &Weights, config: &XlmrConfig, compute: &Compute) -> Result<Self> {
         if let Some(driver) = compute.driver() {
-            let shape = cuda::Shape {
+            let shape = stack::Shape {
                 width: config.hidden_size as usize,
                 heads: config.num_attention_heads as usize,
                 between: config.intermediate_size as usize,
                 activation: config.hidden_act,
                 eps: config.layer_norm_eps,
                 causal: false,
-                order: cuda::Order::PostNorm,
+                order: stack::Order::PostNorm,
                 longest: config.max_length as usize,
             };
             let names = (0..config.num_hidden_layers).map(|n| {
                 let part = |part: &str| format!("layers.{n}.{part}");
-                cuda::Names {
+                stack::Names {
                     attention: part("attention"),
                     attention_norm: part("attention.norm"),
                     feed_forward: part("ffn"),
@@ -263,8 +263,8 @@ impl Layers {
                 }
             });
             let front = Some("embeddings");
-            let stack = cuda::Stack::load(driver, weights, shape, front, names)?;
-            return Ok(Self::Cuda(Box::new(stack)));
+            let stack = stack::Stack::load(driver, weights, shape, front, names)?;
+            return Ok(Self::Ours(stack));
         }
         Ok(Self::Burn(Box::new(Stack::load(weights, config, compute)?)))
     }

@@ -2,7 +2,7 @@
 //! PyTorch, on the CPU and, where there is an adapter, on wgpu.
 
 use morelet_mapped::OpenOptions;
-use morelet_models::device::{Compute, DeviceRequest};
+use morelet_models::device::{Compute, ComputeOptions, DeviceRequest};
 use morelet_models::weights::Weights;
 use morelet_models::{Cancel, Clip, Picture, xlmr};
 use morelet_tests::{Workshop, close, golden, numbers, read_json, tools};
@@ -31,7 +31,13 @@ const WGPU: Allowed = Allowed {
 };
 
 fn compute(device: &str) -> Compute {
-    Compute::new(device.parse::<DeviceRequest>().expect("a device")).expect("it serves")
+    let options = ComputeOptions {
+        device: device.parse::<DeviceRequest>().expect("a device"),
+        // These models are smaller than our kernels for GPUs take: Burn computes them there.
+        burn_alone: true,
+        ..Default::default()
+    };
+    Compute::with_options(&options).expect("it serves")
 }
 
 fn hidden_states(checkpoint: &str, compute: &Compute, allowed: &Allowed) {

@@ -3,11 +3,11 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::cancel::Cancel;
-use crate::cuda;
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{FeedForward, LayerNorm, SelfAttention, Sequences, select};
 use crate::source::Source;
+use crate::stack;
 use crate::xlmr::read;
 
 /// A stack of pre-norm layers: each adds its attention, then its feed-forward, to what runs through.
@@ -16,7 +16,7 @@ pub(super) enum Layers {
     /// Layer by layer, in Burn's tensors.
     Burn(Vec<Layer>),
     /// All of them on a GPU, by our own kernels.
-    Cuda(Box<cuda::Stack>),
+    Ours(stack::Stack),
 }
 
 #[derive(Debug)]
@@ -32,21 +32,21 @@ impl Layers {
     pub(super) fn load(
         source: &impl Source,
         (tower, layers): (&str, u32),
-        shape: &cuda::Shape,
+        shape: &stack::Shape,
         compute: &Compute,
     ) -> Result<Self> {
         if let (Some(driver), Some(weights)) = (compute.driver(), source.file()) {
             let names = (0..layers).map(|n| {
                 let part = |part: &str| format!("{tower}.layers.{n}.{part}");
-                cuda::Names {
+                stack::Names {
                     attention: part("attention"),
                     attention_norm: part("norm1"),
                     feed_forward: part("mlp"),
                     feed_forward_norm: part("norm2"),
                 }
             });
-            let stack = cuda::Stack::load(driver, weights, *shape, None, names)?;
-            return Ok(Self::Cuda(Box::new(stack)));
+            let stack = stack::Stack::load(driver, weights, *shape, None, names)?;
+            return Ok(Self::Ours(stack));
         }
         let layer = |n: u32| -> Result<Layer> {
             let part = |part: &str| format!("{tower}.layers.{n}.{part}");
@@ -74,7 +74,7 @@ impl Layers {
     ) -> Result<Tensor<3>> {
         let layers = match self {
             Self::Burn(layers) => layers,
-            Self::Cuda(stack) => return on_cuda(stack, x, sequences, cancel),
+            Self::Ours(stack) => return on_gpu(stack, x, sequences, cancel),
         };
         let rows = sequences.wanted();
         let last = layers.len() - 1;
@@ -94,8 +94,8 @@ impl Layers {
 }
 
 /// The same sequence by sequence. What goes in and comes out lies on the host.
-fn on_cuda(
-    stack: &cuda::Stack,
+fn on_gpu(
+    stack: &stack::Stack,
     x: Tensor<3>,
     sequences: &Sequences,
     cancel: &Cancel,
@@ -109,7 +109,7 @@ fn on_cuda(
     let mut out = Vec::with_capacity(count * d);
     for (rows, wanted) in sequences.each() {
         cancel.check()?;
-        let given = cuda::Given::Rows(&x[rows.start * d..rows.end * d]);
+        let given = stack::Given::Rows(&x[rows.start * d..rows.end * d]);
         stack.forward(given, wanted, &mut out)?;
     }
     Ok(Tensor::from_data(

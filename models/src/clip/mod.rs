@@ -98,7 +98,7 @@ impl Clip {
         caption_ids(self.tokenizer.get()?, &self.config.text, text)
     }
 
-    /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer, on an NVIDIA GPU
+    /// The feature of a text, `[dim]`, of length 1. `cancel` is looked at before each layer, by our kernels on a GPU
     /// before the pass.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Clip {
         self.feature(|| self.text.forward(embeddings, &ids, rows, device, cancel))
     }
 
-    /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer, on an NVIDIA GPU
+    /// The feature of a picture, `[dim]`, of length 1. `cancel` is looked at before each layer, by our kernels on a GPU
     /// before the pass.
     ///
     /// # Errors
@@ -253,4 +253,4 @@ fn normalized(feature: &[f32]) -> Result<Vec<f32>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

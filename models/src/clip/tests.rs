@@ -10,7 +10,7 @@ use crate::weights::{
 };
 
 /// A tokenizer that knows the words `w0` to `w19`.
-fn tokenizer() -> String {
+pub(crate) fn tokenizer() -> String {
     let vocabulary: Vec<String> = (0..20).map(|id| format!("\"w{id}\": {id}")).collect();
     format!(
         r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,

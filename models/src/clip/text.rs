@@ -4,13 +4,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::layer::Layers;
 use crate::cancel::Cancel;
-use crate::cuda::{Order, Shape};
 use crate::device::Compute;
 use crate::error::Result;
 #[cfg(feature = "train")]
 use crate::layers::select;
 use crate::layers::{LayerNorm, Linear, Sequences};
 use crate::source::Source;
+use crate::stack::{Order, Shape};
 use crate::weights::{ClipConfig, Weights};
 
 /// The `eos_token_id` of the configurations that were published before it was used for pooling. The

@@ -4,11 +4,11 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::layer::Layers;
 use crate::cancel::Cancel;
-use crate::cuda::{Order, Shape};
 use crate::device::Compute;
 use crate::error::Result;
 use crate::layers::{LayerNorm, Linear, Sequences, Weight};
 use crate::source::Source;
+use crate::stack::{Order, Shape};
 use crate::weights::ClipConfig;
 
 #[derive(Debug)]

@@ -4,9 +4,10 @@
 
 use super::MULTIPLE;
 use super::driver::{Argument, Driver, Kernel, Memory};
-use super::embeddings::Input;
+use super::input::Input;
 use super::program::Source;
 use crate::error::{Error, Result};
+use crate::stack::{Rows, places_at, scales_at, words_at};
 
 pub(super) const COMMON: &str = include_str!("kernels/common.cu");
 const ATTENTION: &str = include_str!("kernels/attention.cu");
@@ -81,26 +82,6 @@ impl Attention {
     }
 }
 
-/// How the rows of a sequence are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
-    F32,
-    F16,
-    /// Integers of 8 bits, and a scale for each row.
-    Q8,
-}
-
-impl Rows {
-    /// Bytes of a number.
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-            Self::Q8 => 1,
-        }
-    }
-}
-
 /// The expansion of a sequence that was sent.
 #[derive(Debug)]
 pub(super) struct Embed {
@@ -155,7 +136,7 @@ impl Embed {
         x: &mut Memory<f32>,
     ) -> Result<()> {
         // The largest that rows can be.
-        let room = Input::words_at(rows) + rows * self.width * 4;
+        let room = words_at(rows) + rows * self.width * 4;
         fits(
             x.len() >= rows * self.width
                 && input.device.len() >= room
@@ -163,9 +144,9 @@ impl Embed {
         )?;
         let input = driver.address(&input.device);
         let arguments = [
-            input + Input::words_at(rows) as u64,
-            input + Input::scales_at(rows) as u64,
-            input + Input::places_at() as u64,
+            input + words_at(rows) as u64,
+            input + scales_at(rows) as u64,
+            input + places_at() as u64,
             table.map_or(0, |table| driver.address(table)),
             driver.address(x),
         ]

@@ -1,9 +1,8 @@
-//! The proof that a device answers rightly: the layer of [`gpu::self_test`](crate::gpu::self_test), by the kernels that serve, and each
-//! tile that larger models' products are made of.
+//! The proof that a device answers rightly: the layer of [`trial`], by the kernels that serve, and each tile that larger models'
+//! products are made of.
 
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use half::f16;
 
 use super::driver::Driver;
@@ -11,24 +10,15 @@ use super::kernels::Scale;
 use super::product::{Product, Sums, tiles};
 use super::stack::{Layer, Stack};
 use super::tile::Tile;
-use super::upload::{Matrix, halves};
-use super::{Given, MULTIPLE, Order, Shape};
-use crate::error::{Error, Result};
-use crate::gpu::self_test::{EPS, HEADS, Numbers, SEEN, WIDTH, check, compare, tolerance};
-use crate::gpu::{self, ComputeType};
-use crate::weights::Activation;
+use super::upload::Matrix;
+use crate::error::Result;
+use crate::gpu::self_test::Numbers;
+use crate::stack::trial::{self, Integers};
+use crate::stack::{Given, Halves, MULTIPLE, halves};
 
-/// Rows of a sequence whose keys are several blocks, some of them padding.
-const LONG: usize = 150;
-
-/// Runs the layer and compares: a short sequence with the stored answer, a long one with Burn's on the host. An error says what came out.
+/// Runs the layer and the products, and compares. An error says what came out.
 pub(crate) fn self_test(driver: &Arc<Driver>) -> std::result::Result<(), String> {
-    let told = |error: Error| error.to_string();
-    let short = answer(driver, SEEN).map_err(told)?;
-    check(&short, ComputeType::F16)?;
-    let host = gpu::self_test::answer(&Device::flex(), ComputeType::F32, (LONG, LONG))?;
-    let long = answer(driver, LONG).map_err(told)?;
-    compare(&long, &host, tolerance(ComputeType::F16))?;
+    trial::layer(|rows| answer(driver, rows))?;
     tiles(driver)
         .iter()
         .try_for_each(|&tile| product(driver, tile))
@@ -37,14 +27,8 @@ pub(crate) fn self_test(driver: &Arc<Driver>) -> std::result::Result<(), String>
 /// The layer's output, `[rows, WIDTH]`.
 fn answer(driver: &Arc<Driver>, rows: usize) -> Result<Vec<f32>> {
     let numbers = Numbers::new(rows);
-    let matrix = |names: &[u32], of: &dyn Fn(u32) -> Vec<f32>| {
-        let weight: Vec<f32> = names.iter().flat_map(|&seed| of(seed)).collect();
-        let bias: Vec<f32> = (names.iter())
-            .flat_map(|&seed| numbers.bias(seed))
-            .collect();
-        let shape = (bias.len(), WIDTH);
-        let matrix = Matrix::new(driver, &halves(&weight), &bias, shape);
-        matrix.map_err(|problem| Error::device(format!("the self-test: {problem:?}")))
+    let matrix = |seeds: &[u32], of: &dyn Fn(u32) -> Vec<f32>| {
+        Matrix::new(driver, &trial::matrix(&numbers, seeds, of))
     };
     let scale = || -> Result<Scale> {
         Ok(Scale {
@@ -60,68 +44,11 @@ fn answer(driver: &Arc<Driver>, rows: usize) -> Result<Vec<f32>> {
         down: matrix(&[7], &|seed| numbers.quantized(seed))?,
         feed_forward_norm: scale()?,
     };
-    let shape = Shape {
-        width: WIDTH,
-        heads: HEADS,
-        activation: Activation::Gelu,
-        eps: EPS,
-        causal: false,
-        order: Order::PostNorm,
-        between: WIDTH,
-        longest: rows,
-    };
-    let stack = Stack::new(driver, shape, (None, None), vec![layer])?;
+    let stack = Stack::new(driver, trial::shape(rows), (None, None), vec![layer])?;
     let all: Vec<usize> = (0..rows).collect();
     let mut states = Vec::new();
     stack.forward(Given::Rows(&numbers.x), &all, &mut states)?;
     Ok(states)
-}
-
-/// A product of small integers, whose sums are exact in `f16` too. Few of x are not zero, so that the host is soon done; their places
-/// go round, so that all of K counts.
-struct Integers {
-    /// `[rows, inputs]`.
-    x: Vec<f32>,
-    /// `[outputs, inputs]`.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    /// x Wᵀ, `[rows, outputs]`.
-    expected: Vec<f32>,
-}
-
-impl Integers {
-    /// How many numbers of a row of x are not zero.
-    const TERMS: usize = 16;
-
-    /// Of one shape, whose inputs are a multiple of 16.
-    fn new((rows, outputs, inputs): (usize, usize, usize)) -> Self {
-        // 0, 1 or 2.
-        let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 16) % 3;
-        let weight = (0..outputs * inputs).map(|at| number(at) as f32 - 1.0);
-        let weight: Vec<f32> = weight.collect();
-        let mut x = vec![0.0; rows * inputs];
-        let mut expected = Vec::with_capacity(rows * outputs);
-        for (row, x) in x.chunks_exact_mut(inputs).enumerate() {
-            let places = (0..Self::TERMS).map(|term| (row + term * inputs / Self::TERMS) % inputs);
-            let terms: Vec<_> = places.map(|k| (k, 1.0 + number(row + k) as f32)).collect();
-            for &(k, value) in &terms {
-                x[k] = value;
-            }
-            let sum = |weight: &[f32]| {
-                terms
-                    .iter()
-                    .map(|&(k, value)| value * weight[k])
-                    .sum::<f32>()
-            };
-            expected.extend(weight.chunks_exact(inputs).map(sum));
-        }
-        Self {
-            x,
-            weight,
-            bias: (0..outputs).map(|output| (output % 7) as f32).collect(),
-            expected,
-        }
-    }
 }
 
 /// Products by one tile, of two clusters below and two tiles beside each other, over more of K than is under way at once: with a bias in
@@ -160,11 +87,14 @@ fn multiplied(
     numbers: &Integers,
 ) -> std::result::Result<Vec<f32>, String> {
     let (rows, outputs, inputs) = shape;
-    let weight = halves(&numbers.weight);
-    let matrix = Matrix::new(driver, &weight, &numbers.bias, (outputs, inputs))
-        .map_err(|problem| format!("{problem:?}"))?;
+    let weight = Halves::new(
+        halves(&numbers.weight),
+        numbers.bias.clone(),
+        (outputs, inputs),
+    )?;
     let apart = parts > 1;
     let multiply = || -> Result<Vec<f32>> {
+        let matrix = Matrix::new(driver, &weight)?;
         let product = Product::build(driver, shape, tile, (parts, apart), None)?;
         let x = driver.upload(&halves(&numbers.x))?;
         if apart {

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::PinnedHostSlice;
 
-use super::MULTIPLE;
 use super::driver::{Driver, Memory, Recorded};
-use super::embeddings::{Embeddings, Input};
-use super::kernels::{Attention, Embed, Kind, Norm, Rows, Scale};
+use super::failed;
+use super::input::Input;
+use super::kernels::{Attention, Embed, Kind, Norm, Scale};
 use super::product::{Product, Sums};
 use super::tile::MOST_PARTS;
 use super::upload::Matrix;
-use super::{Given, Names, Order, Shape, failed};
 use crate::error::{Error, Result};
+use crate::stack::{Embeddings, Given, Halves, Names, Order, Rows, Shape, bucket};
 use crate::weights::Weights;
 
 /// A stack of layers.
@@ -22,7 +22,8 @@ use crate::weights::Weights;
 pub(crate) struct Stack {
     driver: Arc<Driver>,
     shape: Shape,
-    embeddings: Option<Embeddings>,
+    /// Embeddings of ids, and what is added to their words.
+    embeddings: Option<(Embeddings, Memory<f32>)>,
     /// The norm of the embeddings, of a post-norm stack.
     front: Option<Scale>,
     layers: Vec<Layer>,
@@ -92,15 +93,7 @@ impl Scale {
 impl Layer {
     fn load(driver: &Driver, weights: &Weights, names: &Names) -> Result<Self> {
         let matrix = |block: &str, parts: &[&str]| {
-            let names = parts.iter().map(|part| {
-                let name = format!("{block}.{part}");
-                (format!("{name}.weight"), format!("{name}.bias"))
-            });
-            let names: Vec<_> = names.collect();
-            let names: Vec<_> = (names.iter())
-                .map(|(matrix, bias)| (&matrix[..], Some(&bias[..])))
-                .collect();
-            Matrix::load(driver, weights, &names)
+            Matrix::new(driver, &Halves::read(weights, block, parts)?)
         };
         Ok(Self {
             qkv: matrix(&names.attention, &["query", "key", "value"])?,
@@ -114,11 +107,7 @@ impl Layer {
 }
 
 impl Stack {
-    /// Uploads the layers with these names. `front` is the name of embeddings whose ids are given, and of their norm, `NAME.norm`; a
-    /// stack without it is given embeddings.
-    ///
-    /// # Errors
-    /// Of kind `Model` where the kernels cannot take the model's shape, or a weight is too large for `f16`; of kind `File`, `Device`.
+    /// Uploads the layers with these names.
     pub(crate) fn load(
         driver: &Arc<Driver>,
         weights: &Weights,
@@ -126,14 +115,12 @@ impl Stack {
         front: Option<&str>,
         names: impl Iterator<Item = Names>,
     ) -> Result<Self> {
-        if let Some(problem) = shape.problem() {
-            return Err(Error::model(weights.container().path(), problem));
-        }
         let (embeddings, norm) = match front {
-            Some(name) => (
-                Some(Embeddings::load(driver, weights, name)?),
-                Some(Scale::load(driver, weights, &format!("{name}.norm"))?),
-            ),
+            Some(name) => {
+                let (embeddings, table) = Embeddings::load(weights, name)?;
+                let norm = Scale::load(driver, weights, &format!("{name}.norm"))?;
+                (Some((embeddings, driver.upload(&table)?)), Some(norm))
+            }
             None => (None, None),
         };
         let layers = names.map(|names| Layer::load(driver, weights, &names));
@@ -144,7 +131,7 @@ impl Stack {
     pub(super) fn new(
         driver: &Arc<Driver>,
         shape: Shape,
-        (embeddings, front): (Option<Embeddings>, Option<Scale>),
+        (embeddings, front): (Option<(Embeddings, Memory<f32>)>, Option<Scale>),
         layers: Vec<Layer>,
     ) -> Result<Self> {
         if layers.is_empty() {
@@ -175,11 +162,7 @@ impl Stack {
         })
     }
 
-    /// From embeddings, or ids where the stack has embeddings of its own, to hidden states: those of `rows`, ascending, go behind
-    /// what `out` holds.
-    ///
-    /// # Errors
-    /// Of kind `Input` where an id or a position is not one of the model's; of kind `Device`.
+    /// As [`stack::Stack::forward`](crate::stack::Stack::forward).
     pub(crate) fn forward(
         &self,
         given: Given<'_>,
@@ -199,7 +182,7 @@ impl Stack {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { buffers, recorded } = &mut *state;
-        let embeddings = self.embeddings.as_ref();
+        let embeddings = self.embeddings.as_ref().map(|(embeddings, _)| embeddings);
         buffers.input.fill(given, embeddings, padded)?;
         let (recording, _) = match recorded.entry(padded) {
             Entry::Occupied(known) => known.into_mut(),
@@ -257,7 +240,7 @@ impl Stack {
         let down = Product::parted(driver, (rows, width, between))?;
         let activation = Some(shape.activation);
         let (sent, positions) = match &self.embeddings {
-            Some(embeddings) => (embeddings.rows(), embeddings.positions(width)),
+            Some((embeddings, _)) => (embeddings.rows(), embeddings.positions()),
             None => (Rows::F32, 0),
         };
         Ok(Plan {
@@ -287,7 +270,7 @@ impl Stack {
             nothing,
             ..
         } = buffers;
-        let table = self.embeddings.as_ref().map(|embeddings| &embeddings.table);
+        let table = self.embeddings.as_ref().map(|(_, table)| table);
         plan.embed.launch(driver, rows, input, table, x)?;
         let pre = self.shape.order == Order::PreNorm;
         let first = self
@@ -319,9 +302,4 @@ impl Stack {
         }
         Ok(())
     }
-}
-
-/// The number of rows that a sequence of `n` is padded to.
-fn bucket(n: usize) -> usize {
-    crate::gpu::rows(n).next_multiple_of(MULTIPLE)
 }

@@ -12,6 +12,7 @@ use super::request::{DeviceReport, DeviceRequest};
 use super::trial::{Proved, Trial};
 use super::{ComputeType, Opened};
 use crate::cuda::{Driver, device_count, nvrtc, self_test};
+use crate::stack;
 
 /// How many devices the driver shows, if kernels can be compiled for them.
 fn found() -> Result<usize, String> {
@@ -112,8 +113,12 @@ pub(super) fn open(index: Option<usize>, trial: Trial<'_>) -> Result<Opened, Str
 
 /// Tries a device.
 fn tried(index: usize, trial: Trial<'_>) -> Result<Opened, String> {
-    if !trial.allows_ours() {
-        return by_burn(index, trial, "Burn's kernels were asked for");
+    if let Err(reason) = trial.wants_ours() {
+        return by_burn(
+            index,
+            trial,
+            reason.unwrap_or("Burn's kernels were asked for"),
+        );
     }
     match by_ours(index)? {
         Some(driver) => Ok(Opened {
@@ -124,7 +129,7 @@ fn tried(index: usize, trial: Trial<'_>) -> Result<Opened, String> {
                 compute_type: ComputeType::F16,
                 notes: Vec::new(),
             },
-            driver: Some(driver),
+            driver: Some(stack::Driver::Cuda(driver)),
         }),
         None => by_burn(
             index,

@@ -33,10 +33,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use crate::cuda::{Driver, refused};
 use crate::error::{Error, Result};
 pub use crate::gpu::ComputeType;
 use crate::kernels::{Kernels, awake};
+use crate::stack::{Driver, refused};
 use crate::weights::Meta;
 #[cfg(feature = "cuda")]
 pub(crate) use cache::own_folder as cache_folder;
@@ -101,7 +101,7 @@ struct Opened {
     name: String,
     proved: Proved,
     /// What computes a model's layers there, where that is not Burn.
-    driver: Option<Arc<Driver>>,
+    driver: Option<Driver>,
 }
 
 struct Inner {
@@ -113,13 +113,14 @@ struct Inner {
     /// The CPU's own arithmetic; a GPU has none.
     kernels: Option<&'static Kernels>,
     /// The GPU that computes a model's layers by kernels of our own. What else there is to compute is computed by Burn on the host.
-    driver: Option<Arc<Driver>>,
+    driver: Option<Driver>,
     /// Held by the one run that a GPU computes for this device at a time.
     turn: Mutex<()>,
 }
 
 impl Compute {
-    /// Chooses a device and proves that it computes, with one thread for each processor.
+    /// Chooses a device and proves that it computes, with one thread for each processor. A model that our kernels for a GPU cannot take
+    /// is an error there when it is loaded: [`for_models`](Self::for_models) chooses with it in mind.
     ///
     /// # Errors
     /// Of kind `Device` where the device that was asked for cannot serve.
@@ -174,7 +175,8 @@ impl Compute {
         Ok(compute)
     }
 
-    /// The same for these models: `auto` passes a device over whose kernels cannot take one of them.
+    /// The same for these models. Where our kernels for a GPU cannot take one of them, `wgpu` leaves all to Burn, and `auto` passes the
+    /// kernels over.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -182,14 +184,18 @@ impl Compute {
         options: &ComputeOptions,
         models: impl IntoIterator<Item = &'a Meta>,
     ) -> Result<Self> {
-        let compute = Self::with_options(options)?;
-        if options.device != DeviceRequest::Auto || compute.driver().is_none() {
-            return Ok(compute);
-        }
-        let Some(reason) = models.into_iter().find_map(refused) else {
-            return Ok(compute);
+        let reason = models.into_iter().find_map(refused);
+        let passed_over = match (options.device, reason) {
+            (DeviceRequest::Wgpu(_), Some(reason)) => format!("computed by Burn: {reason}"),
+            (DeviceRequest::Auto, Some(reason)) => {
+                let compute = Self::with_options(options)?;
+                if compute.driver().is_none() {
+                    return Ok(compute);
+                }
+                format!("{}: {reason}", compute.info().used)
+            }
+            _ => return Self::with_options(options),
         };
-        let passed_over = format!("{}: {reason}", compute.info().used);
         let mut other = Self::with_options(&ComputeOptions {
             burn_alone: true,
             ..options.clone()
@@ -213,6 +219,7 @@ impl Compute {
             precision: ComputeType::F32.to_string(),
             threads: Some(pool.threads()),
             instructions: Some(Kernels::best().name.to_owned()),
+            tuned: false,
             reasons,
         };
         Ok(Self(Arc::new(Inner {
@@ -290,6 +297,7 @@ impl Compute {
             precision: compute_type.to_string(),
             threads: None,
             instructions: None,
+            tuned: opened.driver.is_none(),
             reasons,
         };
         Self(Arc::new(Inner {
@@ -341,7 +349,7 @@ impl Compute {
     }
 
     /// The GPU that computes layers by kernels of our own, where there is one.
-    pub(crate) fn driver(&self) -> Option<&Arc<Driver>> {
+    pub(crate) fn driver(&self) -> Option<&Driver> {
         self.0.driver.as_ref()
     }
 
@@ -379,7 +387,7 @@ impl Compute {
         let mut buckets = crate::gpu::buckets(longest);
         if self.0.driver.is_some() {
             for rows in &mut buckets {
-                *rows = rows.next_multiple_of(crate::cuda::MULTIPLE);
+                *rows = rows.next_multiple_of(crate::stack::MULTIPLE);
             }
             buckets.dedup();
         }

@@ -15,8 +15,8 @@ pub struct ComputeOptions {
     /// What a GPU computes in: by default `f16` where it has that and answers rightly, else `f32`. A GPU that cannot
     /// compute in a type that is named here does not serve. The CPU does not look at it.
     pub precision: Option<ComputeType>,
-    /// On an NVIDIA GPU, whether Burn computes where kernels of our own would: for a training, whose gradients Burn knows.
+    /// On a GPU, whether Burn computes where kernels of our own would: for a training, whose gradients Burn knows.
     pub burn_alone: bool,
-    /// A file of tuning results, as `save_tuning` writes it, that is read before a GPU is used.
+    /// A file of tuning results, as `save_tuning` writes it, that is read before Burn uses a GPU.
     pub tuning: Option<PathBuf>,
 }

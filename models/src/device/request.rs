@@ -77,6 +77,9 @@ pub struct DeviceInfo {
     /// The instructions that matrices are multiplied with, on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// Whether kernels are chosen there by measuring: on a GPU that Burn computes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tuned: bool,
     /// Under `auto`, why each device that comes first was passed over; then why a GPU does not compute in a
     /// faster type.
     pub reasons: Vec<String>,

@@ -36,7 +36,6 @@ impl Proved {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trial<'a> {
     precision: Option<ComputeType>,
-    #[cfg(feature = "cuda")]
     burn_alone: bool,
     tuning: Option<&'a Path>,
 }
@@ -45,16 +44,18 @@ impl<'a> Trial<'a> {
     pub(super) fn new(options: &'a ComputeOptions) -> Self {
         Self {
             precision: options.precision,
-            #[cfg(feature = "cuda")]
             burn_alone: options.burn_alone,
             tuning: options.tuning.as_deref(),
         }
     }
 
-    /// Whether kernels of our own may serve, which compute in `f16`.
-    #[cfg(feature = "cuda")]
-    pub(super) fn allows_ours(&self) -> bool {
-        !self.burn_alone && self.precision.is_none_or(|named| named == ComputeType::F16)
+    /// Whether kernels of our own may serve. If not, why, where that is not known.
+    pub(super) fn wants_ours(&self) -> Result<(), Option<&'static str>> {
+        match self.precision {
+            _ if self.burn_alone => Err(None),
+            None | Some(ComputeType::F16) => Ok(()),
+            Some(_) => Err(Some("our kernels compute in f16 alone")),
+        }
     }
 
     /// Tries a device with Burn. An error says what it did wrong.

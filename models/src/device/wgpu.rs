@@ -1,13 +1,15 @@
-//! GPUs by Vulkan, Metal and DX12.
+//! GPUs by Vulkan, Metal and DX12: by kernels of our own ([`webgpu`]), or by Burn where those do not serve.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, DeviceKind, DeviceType};
 
 use super::probe::guarded;
 use super::request::{DeviceReport, DeviceRequest};
 use super::trial::{Proved, Trial};
-use super::{Opened, cubecl};
+use super::{ComputeType, Opened, cubecl};
+use crate::stack::Driver;
+use crate::webgpu::{self, BRINGING_UP};
 
 /// More GPUs of one kind than a machine has.
 const MOST: usize = 16;
@@ -27,7 +29,10 @@ pub(super) struct Adapter {
 /// The adapters of this machine, in the order of their index.
 pub(super) fn adapters() -> Result<Vec<Adapter>, String> {
     cubecl::prepare();
-    let found = guarded(|| Device::enumerate(DeviceType::Wgpu).into_vec())?;
+    let found = {
+        let _alone = BRINGING_UP.lock().unwrap_or_else(PoisonError::into_inner);
+        guarded(|| Device::enumerate(DeviceType::Wgpu).into_vec())?
+    };
     let adapters = found.into_iter().enumerate().map(|(index, device)| {
         let named = kinds().find(|(_, kind)| Device::wgpu(kind.clone()) == device);
         let (rank, kind) = match named {
@@ -96,8 +101,34 @@ pub(super) fn open(
 }
 
 impl Adapter {
+    /// By our kernels, or else by Burn's.
     fn opened(self, trial: Trial<'_>) -> Result<Opened, String> {
-        let (name, proved) = self.open(trial)?;
+        // Whoever builds with `spirv` wants the matrix units, which Burn's kernels reach there.
+        let wanted = match cfg!(feature = "spirv") {
+            true => Err(Some(
+                "this program was built for its kernels in SPIR-V".to_owned(),
+            )),
+            false => trial
+                .wants_ours()
+                .map_err(|reason| reason.map(str::to_owned)),
+        };
+        let refused = match wanted.and_then(|()| self.by_ours().map_err(Some)) {
+            Ok(driver) => {
+                return Ok(Opened {
+                    device: Device::flex(),
+                    index: self.index,
+                    name: driver.name().to_owned(),
+                    proved: Proved {
+                        compute_type: ComputeType::F16,
+                        notes: Vec::new(),
+                    },
+                    driver: Some(Driver::Wgpu(driver)),
+                });
+            }
+            Err(reason) => reason.map(|reason| format!("computed by Burn: {reason}")),
+        };
+        let (name, mut proved) = self.by_burn(trial)?;
+        proved.notes.extend(refused);
         Ok(Opened {
             device: self.device,
             index: self.index,
@@ -107,8 +138,35 @@ impl Adapter {
         })
     }
 
-    /// Brings the adapter up, if nobody has yet, and tries it. Gives its name, and what it came through with.
-    fn open(&self, trial: Trial<'_>) -> Result<(String, Proved), String> {
+    /// The adapter, if our own kernels answer rightly there: tried until they have once in the life of the process, and again after the
+    /// device was lost.
+    fn by_ours(&self) -> Result<Arc<webgpu::Driver>, String> {
+        static DONE: Mutex<Vec<(Device, Arc<webgpu::Driver>)>> = Mutex::new(Vec::new());
+        let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+        done.retain(|(_, driver)| driver.check().is_ok());
+        if let Some((_, driver)) = done.iter().find(|(device, _)| *device == self.device) {
+            return Ok(driver.clone());
+        }
+        use wgpu::DeviceType as Kind;
+        let (kind, number) = match self.kind {
+            Some(DeviceKind::DiscreteGpu(number)) => (Kind::DiscreteGpu, number),
+            Some(DeviceKind::IntegratedGpu(number)) => (Kind::IntegratedGpu, number),
+            Some(DeviceKind::VirtualGpu(number)) => (Kind::VirtualGpu, number),
+            Some(DeviceKind::Cpu) => (Kind::Cpu, 0),
+            _ => return Err("an adapter of no known kind".to_owned()),
+        };
+        let tried = || -> Result<Arc<webgpu::Driver>, String> {
+            let driver = Arc::new(webgpu::Driver::open(kind, number)?);
+            webgpu::self_test(&driver)?;
+            Ok(driver)
+        };
+        let driver = guarded(tried)??;
+        done.push((self.device.clone(), driver.clone()));
+        Ok(driver)
+    }
+
+    /// Brings the adapter up with Burn, if nobody has yet, and tries it. Gives its name, and what it came through with.
+    fn by_burn(&self, trial: Trial<'_>) -> Result<(String, Proved), String> {
         static OPENED: Mutex<Vec<Device>> = Mutex::new(Vec::new());
         {
             let mut opened = OPENED
@@ -116,6 +174,7 @@ impl Adapter {
                 .map_err(|_| "an earlier start failed".to_owned())?;
             if !opened.contains(&self.device) {
                 if let Some(kind) = self.kind.clone() {
+                    let _alone = BRINGING_UP.lock().unwrap_or_else(PoisonError::into_inner);
                     use burn::tensor::wgpu::WgpuInitError;
                     match guarded(|| Device::wgpu_options().device_kind(kind).init())? {
                         Ok(_) => {}
@@ -153,12 +212,13 @@ pub(super) fn reports() -> Vec<DeviceReport> {
     let report = |adapter: Adapter| {
         let id = DeviceRequest::Wgpu(Some(adapter.index)).to_string();
         let software = || "a software adapter: auto does not take it".to_owned();
-        match adapter.open(Trial::default()) {
-            Ok((name, proved)) => DeviceReport {
+        let note = adapter.software.then(software);
+        match adapter.opened(Trial::default()) {
+            Ok(opened) => DeviceReport {
                 id,
-                name,
+                name: opened.name,
                 usable: true,
-                reason: proved.told(adapter.software.then(software)),
+                reason: opened.proved.told(note),
             },
             Err(reason) => DeviceReport {
                 id,

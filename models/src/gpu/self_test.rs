@@ -109,7 +109,7 @@ impl Numbers {
     }
 
     /// Integers of 8 bits, and a scale for each row.
-    fn packed(&self, seed: u32) -> (Vec<u8>, Vec<f32>) {
+    pub(crate) fn packed(&self, seed: u32) -> (Vec<u8>, Vec<f32>) {
         let noise = noise(seed, WIDTH * WIDTH).into_iter();
         let bytes = noise.map(|w| ((128.0 * w) as i8).max(-127) as u8).collect();
         let scale = |row: usize| (1 + row % 5) as f32 / 1024.0;

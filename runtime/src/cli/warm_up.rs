@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Args {
     /// The bundle
     bundle: PathBuf,
-    /// Write the tuning results to a file too. Beside the bundle, as NAME.tuning beside NAME.morelet, it is read by
+    /// Where Burn computes on the GPU: write the tuning results to a file too. Beside the bundle, as NAME.tuning beside NAME.morelet, it is read by
     /// whoever opens the bundle on a GPU of the same kind
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -50,12 +50,9 @@ pub(super) fn run(args: &Args, compute: &ComputeArgs, console: &Console) -> Outc
     if on_cpu {
         console.say("the CPU compiles and tunes nothing: there is nothing to do");
     }
-    let device = &session.info().device;
-    let by_burn = |reason: &String| reason.contains("computed by Burn");
-    let ours = device.used.starts_with("cuda") && !device.reasons.iter().any(by_burn);
-    let tunes = !on_cpu && !ours;
+    let tunes = session.info().device.tuned;
     if args.save.is_some() && !on_cpu && !tunes {
-        console.say("our CUDA kernels tune nothing: there is nothing to save");
+        console.say("our kernels tune nothing: there is nothing to save");
     }
     let saved = args.save.as_deref().filter(|_| tunes);
     if let Some(path) = saved {

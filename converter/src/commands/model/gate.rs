@@ -7,7 +7,7 @@ use crate::train::data::{self, Item};
 use crate::{Console, Error, Result};
 use morelet::{DeviceRequest, Queries, Query};
 use morelet_mapped::AtomicFile;
-use morelet_models::device::Compute;
+use morelet_models::device::{Compute, ComputeOptions};
 use morelet_models::weights::ModelKind;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -172,7 +172,11 @@ impl Gate<'_> {
     ) -> Result<(Written, Verdict, Option<Error>)> {
         // Whether a file can be put there is told before the work.
         drop(AtomicFile::create(output)?);
-        let compute = Compute::new(self.device)?;
+        let options = ComputeOptions {
+            device: self.device,
+            ..Default::default()
+        };
+        let compute = Compute::for_models(&options, [&conversion.plan.meta])?;
         let measuring = Measuring::new(conversion, &self.items, &compute, output, console)?;
         if measuring.exact().f1 == 0.0 {
             return Err(Error::input(format!(

@@ -36,13 +36,13 @@
 //!
 //! The layers run on the device. On the CPU they are operations of our own (`kernels/`): products with weights
 //! as they lie in the map, of 8-bit integers where the file has `q8` or `q4`, and between them everything in
-//! `f32`. On GPUs they are kernels of our own too (`stack/`): in CUDA C++ on NVIDIA's since Ampere (`cuda/`), in WGSL on all others
-//! (`webgpu/`), with factors in `f16` and everything that is summed up in `f32`; what follows them is computed on the host. What those
+//! `f32`. On GPUs they are kernels of our own too (`stack/`): in CUDA C++ on NVIDIA's since Ampere (`cuda/`), in WGSL on any that wgpu
+//! reaches (`webgpu/`), with factors in `f16` and everything that is summed up in `f32`; what follows them is computed on the host. What those
 //! cannot take is left to Burn, with `q8` and `q4` packed as in the file. The table of word embeddings, half of a large
 //! model, is never loaded: the rows of one input are gathered from the map. What follows the scores of the head is a few thousand
 //! numbers, and is done on the host in `f64`: the CRF's marginals in log space, the softmax of a relation, the gate.
 //!
-//! A run can be stopped between two layers by its [`Cancel`] handle. A panic below us, in a kernel or in
+//! A run can be stopped by its [`Cancel`] handle between two layers, or by our kernels on a GPU between two passes. A panic below us, in a kernel or in
 //! a tokenizer, becomes an [`Error`].
 //!
 //! # Unsafe code

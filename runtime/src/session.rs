@@ -21,7 +21,7 @@ pub struct SessionOptions {
     pub device: DeviceRequest,
     /// The number of threads that compute on the CPU: by default one for each processor.
     pub threads: Option<usize>,
-    /// What a GPU multiplies in: by default `f16` where it has that and answers rightly, else `f32`. One that cannot
+    /// What a GPU multiplies in: by default `f16` where it has that and answers rightly, else `bf16`, else `f32`. One that cannot
     /// compute in the type named here does not serve.
     pub precision: Option<ComputeType>,
     /// How hard text retrieval tries: by default it misses nothing.
@@ -72,7 +72,7 @@ pub enum Detail {
 pub struct RunOptions {
     /// How much the answer tells.
     pub detail: Detail,
-    /// Stops the run between layers.
+    /// Stops the run between layers; by our own kernels on a GPU, between passes.
     pub cancel: Cancel,
     /// Told about each query of a batch.
     pub progress: Option<Progress>,

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct WarmUp {
     /// The module, as in the timings of an answer.
     pub module: String,
-    /// Rows of the sequence, padding included.
+    /// Rows of the sequence, with the padding of a text.
     pub rows: usize,
     /// Whether some of them are padding.
     pub padded: bool,
@@ -23,7 +23,7 @@ impl Session {
     /// directory, for this process and those after it; `morelet_models::device::save_tuning` writes it to a file. On the
     /// CPU there is nothing to do, and the list is empty.
     ///
-    /// The options' `progress` hears of each run, their handle stops between layers.
+    /// The options' `progress` hears of each run, their handle stops between layers, or passes.
     ///
     /// # Errors
     /// `Device` and `Cancelled`.

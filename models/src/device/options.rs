@@ -12,7 +12,7 @@ pub struct ComputeOptions {
     pub device: DeviceRequest,
     /// The number of threads of the CPU: by default one for each processor.
     pub threads: Option<usize>,
-    /// What a GPU computes in: by default `f16` where it has that and answers rightly, else `f32`. A GPU that cannot
+    /// What a GPU computes in: by default `f16` where it has that and answers rightly, else `bf16`, else `f32`. A GPU that cannot
     /// compute in a type that is named here does not serve. The CPU does not look at it.
     pub precision: Option<ComputeType>,
     /// On a GPU, whether Burn computes where kernels of our own would: for a training, whose gradients Burn knows.

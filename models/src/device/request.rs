@@ -80,7 +80,7 @@ pub struct DeviceInfo {
     /// Whether kernels are chosen there by measuring: on a GPU that Burn computes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tuned: bool,
-    /// Under `auto`, why each device that comes first was passed over; then why a GPU does not compute in a
+    /// Under `auto`, why each device that comes first was passed over; then why Burn computes where our kernels would, or a GPU not in a
     /// faster type.
     pub reasons: Vec<String>,
 }

@@ -113,7 +113,7 @@ impl Driver {
         let adapter = of_kind
             .into_iter()
             .nth(number)
-            .ok_or("the adapter was not found")?;
+            .ok_or("it is not there by Vulkan, Metal or DX12, where our kernels run")?;
         let limits = adapter.limits();
         if limits.max_compute_workgroup_storage_size < SHARED {
             return Err(format!(
@@ -179,7 +179,8 @@ impl Driver {
         }
     }
 
-    /// What `make` makes on the device. What goes wrong there goes wrong for its caller alone.
+    /// What `make` makes on the device. What goes wrong there goes wrong for its caller alone, but for a lack of memory to send from, with
+    /// which wgpu gives up the device.
     fn made<T>(&self, make: impl FnOnce() -> T) -> Result<T> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let scopes =

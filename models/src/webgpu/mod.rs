@@ -3,7 +3,7 @@
 //! A transformer's layers are four kernels, as on CUDA: a product with bias and activation, a product whose sums over K are left in
 //! parts, attention, and a layer norm that adds those parts up on the way. Every one is compiled for its sizes and has one shape of
 //! workgroup: nothing is tuned. They need no feature beyond WebGPU's own and 29 KiB of memory that a workgroup shares: numbers in half
-//! precision are unpacked as they are read, and computed with in `f32`. `q8` and `q4` stay in the device's memory as the file has them.
+//! precision are unpacked as they are read, and computed with in `f32`. `q8` and `q4` stay in the device's memory as a row-major file has them.
 //!
 //! * `driver.rs`: the device, its memory, launches and passes;
 //! * `kernels.rs`: what each kernel is compiled for;

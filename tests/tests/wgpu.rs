@@ -1,6 +1,6 @@
 //! Whole predictions on wgpu, which computes in f16 where it can, hence the tolerances.
 //!
-//! These models are smaller than our kernels take, so that Burn computes them. What tests ours is in `models/src/webgpu/tests.rs`.
+//! These models are smaller than our kernels take, so that Burn computes them. What tests ours is in `models/src/webgpu/tests/`.
 //!
 //! Few shapes: on a software adapter each new one is compiled and tuned for seconds.
 #![cfg(feature = "wgpu")]

@@ -7,7 +7,7 @@ use super::driver::{Argument, Driver, Kernel, Memory};
 use super::input::Input;
 use super::program::Source;
 use crate::error::{Error, Result};
-use crate::stack::{Rows, places_at, scales_at, words_at};
+use crate::stack::{Kind, Rows, places_at, scales_at, words_at};
 
 pub(super) const COMMON: &str = include_str!("kernels/common.cu");
 const ATTENTION: &str = include_str!("kernels/attention.cu");
@@ -154,17 +154,6 @@ impl Embed {
         // SAFETY: the arguments are the kernel's. The input has room for `rows` rows of the largest kind, and no place is outside the table.
         unsafe { driver.launch(&self.kernel, [rows, 1, 1], &arguments) }
     }
-}
-
-/// What becomes of a row of sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// Post-norm: it is replaced by the normalized row, which also goes on.
-    After,
-    /// Pre-norm: it stays, and the normalized row goes on.
-    Before,
-    /// It stays and goes on.
-    Plain,
 }
 
 /// γ and β of a layer norm.

@@ -152,6 +152,46 @@ pub(crate) struct Names {
     pub(crate) feed_forward_norm: String,
 }
 
+/// The matrices and norms of a layer on a device.
+#[derive(Debug)]
+pub(crate) struct Layer<Matrix, Scale> {
+    pub(crate) qkv: Matrix,
+    pub(crate) output: Matrix,
+    pub(crate) attention_norm: Scale,
+    pub(crate) up: Matrix,
+    pub(crate) down: Matrix,
+    pub(crate) feed_forward_norm: Scale,
+}
+
+impl<Matrix, Scale> Layer<Matrix, Scale> {
+    /// Loads it: `matrix` loads the matrices `BLOCK.PART` of a block, one below the other, `scale` a norm.
+    pub(crate) fn load(
+        names: &Names,
+        matrix: impl Fn(&str, &[&str]) -> Result<Matrix>,
+        scale: impl Fn(&str) -> Result<Scale>,
+    ) -> Result<Self> {
+        Ok(Self {
+            qkv: matrix(&names.attention, &["query", "key", "value"])?,
+            output: matrix(&names.attention, &["output"])?,
+            attention_norm: scale(&names.attention_norm)?,
+            up: matrix(&names.feed_forward, &["up"])?,
+            down: matrix(&names.feed_forward, &["down"])?,
+            feed_forward_norm: scale(&names.feed_forward_norm)?,
+        })
+    }
+}
+
+/// What becomes of a row of sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// Post-norm: it is replaced by the normalized row, which also goes on.
+    After,
+    /// Pre-norm: it stays, and the normalized row goes on.
+    Before,
+    /// It stays and goes on.
+    Plain,
+}
+
 /// What a pass is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given<'a> {

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write as _};
 use super::driver::{Driver, Launch, Memory};
 use super::upload::{Matrix, Stored};
 use crate::error::{Error, Result};
-use crate::stack::{MULTIPLE, Rows};
+use crate::stack::{Kind, MULTIPLE, Rows};
 use crate::weights::Activation;
 
 const PRODUCT: &str = include_str!("kernels/product.wgsl");
@@ -173,17 +173,6 @@ fn attention_source(width: usize, head: usize, causal: bool) -> Source {
         .define("CAUSAL", "bool", causal)
         .define("SCALE", "f32", format_args!("{scale:.9}"))
         .part(ATTENTION)
-}
-
-/// What becomes of a row of sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Post-norm: it is replaced by the normalized row, which also goes on.
-    After,
-    /// Pre-norm: it stays, and the normalized row goes on.
-    Before,
-    /// It stays and goes on.
-    Plain,
 }
 
 /// γ and β of a layer norm.

@@ -5,10 +5,12 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::driver::{Answer, Driver, Launch, Memory};
-use super::kernels::{self, Kind, MOST_PARTS, Scale, Sums, parts};
+use super::kernels::{self, MOST_PARTS, Scale, Sums, parts};
 use super::upload::Matrix;
 use crate::error::{Error, Result};
-use crate::stack::{Embeddings, Given, Names, Order, Rows, Shape, bucket, fill, words_at};
+use crate::stack::{
+    self, Embeddings, Given, Kind, Names, Order, Rows, Shape, bucket, fill, words_at,
+};
 use crate::weights::Weights;
 
 /// A stack of layers.
@@ -24,15 +26,7 @@ pub(crate) struct Stack {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) qkv: Matrix,
-    pub(super) output: Matrix,
-    pub(super) attention_norm: Scale,
-    pub(super) up: Matrix,
-    pub(super) down: Matrix,
-    pub(super) feed_forward_norm: Scale,
-}
+pub(super) type Layer = stack::Layer<Matrix, Scale>;
 
 /// What a pass works with. One pass runs at a time.
 #[derive(Debug)]
@@ -69,20 +63,6 @@ impl Scale {
     }
 }
 
-impl Layer {
-    fn load(driver: &Driver, weights: &Weights, names: &Names) -> Result<Self> {
-        let matrix = |block: &str, parts: &[&str]| Matrix::load(driver, weights, block, parts);
-        Ok(Self {
-            qkv: matrix(&names.attention, &["query", "key", "value"])?,
-            output: matrix(&names.attention, &["output"])?,
-            attention_norm: Scale::load(driver, weights, &names.attention_norm)?,
-            up: matrix(&names.feed_forward, &["up"])?,
-            down: matrix(&names.feed_forward, &["down"])?,
-            feed_forward_norm: Scale::load(driver, weights, &names.feed_forward_norm)?,
-        })
-    }
-}
-
 impl Stack {
     /// Uploads the layers with these names.
     pub(crate) fn load(
@@ -100,7 +80,9 @@ impl Stack {
             }
             None => (None, None),
         };
-        let layers = names.map(|names| Layer::load(driver, weights, &names));
+        let matrix = |block: &str, parts: &[&str]| Matrix::load(driver, weights, block, parts);
+        let scale = |name: &str| Scale::load(driver, weights, name);
+        let layers = names.map(|names| Layer::load(&names, matrix, scale));
         let layers = layers.collect::<Result<_>>()?;
         Self::new(driver, shape, (embeddings, norm), layers)
     }
